@@ -1,0 +1,212 @@
+"""The ports: what the pipeline needs from outside systems, as Protocols and plain records.
+
+Belongs here: Protocols, the frozen records that cross them, and the errors that every adapter
+raises. Does not belong here: any implementation, any client library, any default value that
+depends on the machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from types import TracebackType
+from typing import Protocol, Self, runtime_checkable
+
+import polars as pl
+
+from ocsf_pipeline.knowledge.chunks import ClassChunk
+from ocsf_pipeline.knowledge.plan import IndexPlan, IndexState
+
+
+class PortError(Exception):
+    """An outside system failed; the message says what to check next."""
+
+
+class TransientPortError(PortError):
+    """Worth another try: a timeout, a throttle, a lock held by another process."""
+
+
+class PermanentPortError(PortError):
+    """Another try cannot help: a wrong key, a missing bucket, a document of the wrong kind."""
+
+
+@dataclass(frozen=True)
+class SchemaDocument:
+    """One OCSF schema export as received, not yet parsed."""
+
+    version: str
+    body: bytes
+    origin: str
+    """Where the bytes came from: a URL, or `package:ocsf-json-schema`."""
+    sha256: str
+    is_stale: bool = False
+    """True when the source could not be reached and the last good copy is used."""
+    note: str = ""
+    """Why the copy is stale, or how it was validated; shown in the asset's metadata."""
+
+
+@runtime_checkable
+class SchemaSource(Protocol):
+    """Where OCSF schema exports come from."""
+
+    def fetch_schema(self, version: str) -> SchemaDocument:
+        """Return the export of `version`, e.g. `1.8.0`.
+
+        Raises PermanentPortError for an unknown version or an unusable document without a last
+        good copy, TransientPortError when the source cannot be reached and no copy exists.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class ObjectRef:
+    """One stored object at one version."""
+
+    key: str
+    """Key relative to the store's root, `/`-separated."""
+    version: str
+    """Changes whenever the content may have changed: e_tag where the store has one."""
+    size_bytes: int
+    last_modified: datetime
+    """UTC."""
+
+
+@runtime_checkable
+class ObjectStore(Protocol):
+    """A flat store of objects under a root: a folder, S3, GCS, Azure."""
+
+    def list_objects(self, prefix: str) -> Iterator[ObjectRef]:
+        """Yield every object whose key starts with the folder `prefix` ('' for all), by key."""
+        ...
+
+    def list_folders(self, prefix: str) -> list[str]:
+        """Return the names of the folders directly under the folder `prefix`, sorted."""
+        ...
+
+    def head_object(self, key: str) -> ObjectRef | None:
+        """Return the object's current reference, or None when there is none."""
+        ...
+
+    def read_object(self, key: str) -> bytes:
+        """Return the whole content; for small artefacts. Raises PermanentPortError when missing."""
+        ...
+
+    def stream_object(self, ref: ObjectRef) -> Iterator[bytes]:
+        """Yield the content of exactly `ref.version` in pieces of bounded size.
+
+        Raises TransientPortError when the object was replaced since `ref` was listed.
+        """
+        ...
+
+    def write_object(self, key: str, body: bytes) -> ObjectRef:
+        """Store `body` under `key` atomically: readers see the old object or the new one."""
+        ...
+
+    def delete_object(self, key: str) -> None:
+        """Remove `key`; silent when it does not exist."""
+        ...
+
+
+@runtime_checkable
+class ClassIndex(Protocol):
+    """A searchable index over class chunks: the embedded index, or a Trieve dataset."""
+
+    def read_state(self) -> IndexState:
+        """Return which chunks the index holds now, by id and content hash."""
+        ...
+
+    def apply_plan(self, plan: IndexPlan) -> IndexState:
+        """Make the index hold what `plan` says; return the new state. Safe to repeat."""
+        ...
+
+    def search_chunks(self, queries: Sequence[str], limit: int) -> pl.DataFrame:
+        """Return the nearest chunks of each query, best first.
+
+        Columns: query_no (UInt32, position in `queries`), rank (UInt32, from 0), chunk_id
+        (String), class_uid (Int64), kind (String), activity_id (Int64 or null), product (String or
+        null), dense_score (Float32, cosine), lexical_score (Float32, BM25), score (Float32, the
+        fused score that gave the rank). At most `limit` rows per query.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One class that a template may belong to."""
+
+    class_uid: int
+    class_name: str
+    score: float
+    """Between 0 and 1; the candidates of one decision sum to at most 1."""
+
+
+@dataclass(frozen=True)
+class Reranking:
+    """A re-ranker's answer for one query."""
+
+    candidates: tuple[Candidate, ...]
+    note: str = ""
+    """Why the answer is what it is, or why the re-ranker gave none; kept as evidence."""
+
+
+@runtime_checkable
+class Reranker(Protocol):
+    """Reorders the candidates of a template that the ranker was unsure of."""
+
+    name: str
+
+    def rerank_candidates(
+        self, queries: Sequence[str], candidates: Sequence[Sequence[Candidate]]
+    ) -> list[Reranking]:
+        """Return one Reranking per query, over exactly the classes that were given for it."""
+        ...
+
+
+class HourWriter(Protocol):
+    """Stages the rows of one hour; nothing is visible until `commit`."""
+
+    def write_rows(self, table: str, rows: pl.DataFrame) -> None:
+        """Stage rows of `events`, `quarantine` or `batches`. May be called many times."""
+        ...
+
+    def commit(self) -> Mapping[str, int]:
+        """Replace the hour in every table by what was staged; return row counts by table."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Drop what was staged and not committed."""
+        ...
+
+
+@runtime_checkable
+class EventTables(Protocol):
+    """The ClickHouse tables and views that analysts query; see `tables/ddl`."""
+
+    def migrate_tables(self) -> list[str]:
+        """Apply the DDL files not yet applied, in order; return their names. Safe to repeat."""
+        ...
+
+    def replace_hour(self, hour: datetime, run_id: str) -> HourWriter:
+        """Open a writer that replaces the hour (UTC, on the hour) as a whole.
+
+        `run_id` names the staging area, so that two runs of one hour never mix.
+        """
+        ...
+
+    def upsert_templates(self, rows: pl.DataFrame) -> None:
+        """Insert or replace rows of `templates` by template_id."""
+        ...
+
+    def run_query(
+        self, sql: str, parameters: Mapping[str, object] | None = None
+    ) -> pl.DataFrame:
+        """Run one read-only statement; parameters are bound on the server as `{name:Type}`."""
+        ...
