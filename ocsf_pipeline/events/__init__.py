@@ -1,0 +1,1 @@
+"""Records and decisions become whole, valid OCSF events, as Polars expressions."""

@@ -1,0 +1,1 @@
+"""The OCSF schema: a typed model, parsed from an export."""

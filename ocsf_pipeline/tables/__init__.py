@@ -1,0 +1,1 @@
+"""ClickHouse: DDL, row shapes, views for analysts, retention, overrides."""
