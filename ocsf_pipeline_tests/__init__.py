@@ -1,0 +1,1 @@
+"""Tests of ocsf_pipeline, one folder per stage."""
