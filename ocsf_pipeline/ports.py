@@ -13,6 +13,8 @@ from datetime import datetime
 from types import TracebackType
 from typing import Protocol, Self, runtime_checkable
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from ocsf_pipeline.knowledge.chunks import ClassChunk
@@ -105,6 +107,20 @@ class ObjectStore(Protocol):
 
     def delete_object(self, key: str) -> None:
         """Remove `key`; silent when it does not exist."""
+        ...
+
+
+@runtime_checkable
+class Embedder(Protocol):
+    """Turns texts into vectors whose dot product is their likeness."""
+
+    @property
+    def name(self) -> str:
+        """Identifies the model and its settings; vectors of different names do not compare."""
+        ...
+
+    def encode(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Return one vector of length 1 per text: float32, shape [len(texts), dimensions]."""
         ...
 
 
@@ -205,8 +221,6 @@ class EventTables(Protocol):
         """Insert or replace rows of `templates` by template_id."""
         ...
 
-    def run_query(
-        self, sql: str, parameters: Mapping[str, object] | None = None
-    ) -> pl.DataFrame:
+    def run_query(self, sql: str, parameters: Mapping[str, object] | None = None) -> pl.DataFrame:
         """Run one read-only statement; parameters are bound on the server as `{name:Type}`."""
         ...
