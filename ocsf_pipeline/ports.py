@@ -17,7 +17,6 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from ocsf_pipeline.knowledge.chunks import ClassChunk
 from ocsf_pipeline.knowledge.plan import IndexPlan, IndexState
 
 

@@ -125,9 +125,13 @@ class DownloadSchemaSource:
 
     def _download_with_retries(self, url: str, copy: _Copy | None) -> _Answer:
         started = self._clock()
+
+        def is_enough(state: tenacity.RetryCallState) -> bool:
+            late = self._clock() - started > self._deadline_s
+            return late or state.attempt_number >= self._attempts
+
         retrying = tenacity.Retrying(
-            stop=tenacity.stop_after_attempt(self._attempts)
-            | (lambda _: self._clock() - started > self._deadline_s),
+            stop=is_enough,
             wait=self._wait_before_retry,
             retry=tenacity.retry_if_exception_type(TransientPortError),
             sleep=self._sleep,

@@ -8,6 +8,7 @@ The format is documented in docs/packs.md.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 import yaml
@@ -78,7 +79,9 @@ def parse_pack(stem: str, text: str) -> SourcePack:
     Raises PackError with the place of the first fault.
     """
     try:
-        document = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        # Either loader is a safe one; the C one is ten times as fast.
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        document = yaml.load(text, Loader=loader)  # noqa: S506
     except yaml.YAMLError as error:
         raise PackError(f"{stem}: not valid YAML: {re.sub(chr(10), ' ', str(error))}") from error
     try:
@@ -90,3 +93,15 @@ def parse_pack(stem: str, text: str) -> SourcePack:
     if pack.product != stem:
         raise PackError(f"{stem}: `product` is {pack.product!r}; it must equal the file's name")
     return pack
+
+
+def load_packs(*folders: Mapping[str, str]) -> dict[str, SourcePack]:
+    """Parse the packs of several folders, each given as {stem: YAML text}, by product.
+
+    A pack of a later folder replaces one of the same name in an earlier folder. Raises PackError
+    for the first pack that cannot be used; one that is replaced is not read.
+    """
+    texts: dict[str, str] = {}
+    for folder in folders:
+        texts.update(folder)
+    return {stem: parse_pack(stem, texts[stem]) for stem in sorted(texts)}
