@@ -15,6 +15,7 @@ _SPACE = re.compile(r"\s+")
 _SPACE_BEFORE_STOP = re.compile(r"\s+([.,;:!?)])")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _NAME_SEPARATOR = re.compile(r"[_\W]+")
+_COMPOUND = re.compile(r"\w*(?:[a-z0-9][A-Z]|_)\w*")
 _NUMBERING = frozenset({"id", "uid"})
 
 
@@ -35,3 +36,13 @@ def split_name(name: str) -> str:
     words = _NAME_SEPARATOR.sub(" ", split_camel(name)).lower().split()
     kept = [word for word in words if word not in _NUMBERING]
     return " ".join(kept or words)
+
+
+def spell_out(text: str) -> str:
+    """Put the words of every compound beside it: `ConsoleLogin` gives `ConsoleLogin Console Login`.
+
+    So both the compound and its words can be found.
+    """
+    return _COMPOUND.sub(
+        lambda match: f"{match[0]} {split_camel(match[0]).replace('_', ' ')}", text
+    )
