@@ -1,0 +1,68 @@
+"""JSON text made and read by Polars string expressions.
+
+Belongs here: escaping text into JSON strings and back, objects from `key value` markers. Does not
+belong here: any log format. Rust regexes run in linear time whatever a log holds.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+# Markers that no log line can hold: control characters are removed before they are set.
+PAIR_MARK = "\x01"
+VALUE_MARK = "\x02"
+ESCAPED_MARK = "\x03"
+
+_ESCAPES = ("\\", '"', "\t", "\r", "\n")
+_ESCAPED = ("\\\\", '\\"', "\\t", "\\r", "\\n")
+_UNESCAPES = ("\\\\", '\\"', "\\n", "\\r", "\\t", "\\/")
+_UNESCAPED = ("\\", '"', "\n", "\r", "\t", "/")
+_CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f]"
+
+
+def escape_json(text: pl.Expr) -> pl.Expr:
+    """Escape text so that it can stand between the quotes of a JSON string."""
+    return text.str.replace_many(list(_ESCAPES), list(_ESCAPED)).str.replace_all(_CONTROL, " ")
+
+
+def unescape_json(text: pl.Expr) -> pl.Expr:
+    """Undo the escapes of a compact JSON string; rare `\\uXXXX` of control characters stay."""
+    return text.str.replace_many(list(_UNESCAPES), list(_UNESCAPED))
+
+
+def strip_control(text: pl.Expr) -> pl.Expr:
+    """Replace control characters other than white space, our markers among them, by spaces."""
+    return text.str.replace_all(_CONTROL, " ")
+
+
+def build_object(marked: pl.Expr) -> pl.Expr:
+    """Turn `\\x01key\\x02value\\x01key\\x02value` (not yet escaped) into a JSON object of strings."""
+    escaped = marked.str.replace_many(list(_ESCAPES), list(_ESCAPED))
+    body = (
+        escaped.str.strip_chars_start(PAIR_MARK)
+        .str.replace_all(PAIR_MARK, '","', literal=True)
+        .str.replace_all(VALUE_MARK, '":"', literal=True)
+    )
+    return pl.concat_str(pl.lit('{"'), body, pl.lit('"}'))
+
+
+def build_pairs(**columns: pl.Expr) -> pl.Expr:
+    """Return the inside of a JSON object (`"a":"x","b":"y"`) of the columns that are not null."""
+    parts = [
+        pl.concat_str(pl.lit(f'"{name}":"'), escape_json(column), pl.lit('"'))
+        for name, column in columns.items()
+    ]
+    return pl.concat_str(parts, separator=",", ignore_nulls=True)
+
+
+def canonicalize_json(text: pl.Expr) -> pl.Expr:
+    """Return JSON text without spaces; null where it is not JSON."""
+    return text.str.json_path_match("$")
+
+
+def extract_json_value(keys: str, values: str = r'[^",}\]]+') -> str:
+    """Return a pattern whose group 1 is the value of the first key of `keys` in compact JSON.
+
+    `keys` and `values` are patterns without groups; keys match whole and in any case.
+    """
+    return rf'"(?i:{keys})":"?({values})'

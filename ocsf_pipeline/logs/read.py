@@ -1,0 +1,215 @@
+"""The stream of one object -> normalised frames, quarantine and counts, in bounded memory.
+
+Belongs here: the order in which an object is read. Does not belong here: storage, any format.
+"""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from ocsf_pipeline.logs.blocks import Block, LineFrame, LongLine, cut_blocks, frame_lines
+from ocsf_pipeline.logs.columns import Header, recognize_header, split_rows
+from ocsf_pipeline.logs.compression import (
+    CompressionLimits,
+    CorruptCompressionError,
+    DecompressionBombError,
+    decompress_pieces,
+)
+from ocsf_pipeline.logs.containers import Container, recognize_container, split_document
+from ocsf_pipeline.logs.normalize import (
+    NormalizedFrame,
+    ObjectContext,
+    TemplateRegistry,
+    normalize_records,
+)
+from ocsf_pipeline.logs.quarantine import (
+    MAX_KEPT_BYTES,
+    Rejected,
+    build_quarantine,
+    select_quarantine,
+)
+from ocsf_pipeline.logs.records import NORMALIZED_SCHEMA, QUARANTINE_SCHEMA
+
+_HEAD_BYTES = 64 * 1024
+_UTF16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+
+
+@dataclass(frozen=True)
+class ReadLimits:
+    """Bounds on what one object may ask for."""
+
+    block_bytes: int = 32 << 20
+    """Text is worked on in blocks of this size; peak memory is a small multiple of it."""
+    max_line_bytes: int = 1 << 20
+    max_document_bytes: int = 64 << 20
+    compression: CompressionLimits = field(default_factory=CompressionLimits)
+
+
+@dataclass
+class ObjectSummary:
+    """Counts of one object, complete once its frames are exhausted."""
+
+    size_bytes: int = 0
+    text_bytes: int = 0
+    record_count: int = 0
+    quarantined_count: int = 0
+    digest: str = ""
+
+    @property
+    def read_count(self) -> int:
+        """Everything that was found in the object."""
+        return self.record_count + self.quarantined_count
+
+
+def read_object(
+    pieces: Iterator[bytes],
+    context: ObjectContext,
+    registry: TemplateRegistry,
+    summary: ObjectSummary,
+    limits: ReadLimits = ReadLimits(),
+) -> Iterator[NormalizedFrame]:
+    """Yield the normalised frames of one object and fill `summary`.
+
+    Every line or document element ends up in exactly one record or one quarantine row. Errors of
+    the source itself (a reset, a replaced object) are raised: they are no property of the content.
+    """
+    reader = _ObjectReader(context, registry, limits)
+    digest = hashlib.sha256()
+
+    def watch() -> Iterator[bytes]:
+        for piece in pieces:
+            digest.update(piece)
+            summary.size_bytes += len(piece)
+            yield piece
+
+    watched = watch()
+    for frame in reader.read(watched):
+        summary.record_count += len(frame.records)
+        summary.quarantined_count += len(frame.quarantine)
+        yield frame
+    for _rest in watched:  # after a refusal: the digest is that of the whole object
+        pass
+    summary.text_bytes = reader.text_bytes
+    summary.digest = digest.hexdigest()
+
+
+class _ObjectReader:
+    def __init__(
+        self, context: ObjectContext, registry: TemplateRegistry, limits: ReadLimits
+    ) -> None:
+        self._context = context
+        self._registry = registry
+        self._limits = limits
+        self._position = 0
+        self.text_bytes = 0
+
+    def read(self, pieces: Iterator[bytes]) -> Iterator[NormalizedFrame]:
+        failures: list[str] = []
+        text = self._decompress(pieces, failures)
+        head = b""
+        for piece in text:
+            head += piece
+            if len(head) >= _HEAD_BYTES:
+                break
+        if head:
+            yield from self._read_text(head, itertools.chain([head], text))
+        for reason in failures:
+            yield self._reject(reason, self.text_bytes, 0, b"")
+
+    def _decompress(self, pieces: Iterator[bytes], failures: list[str]) -> Iterator[bytes]:
+        try:
+            decompressed = decompress_pieces(pieces, self._limits.compression)
+            for piece in _to_utf8(decompressed):
+                self.text_bytes += len(piece)
+                yield piece
+        except CorruptCompressionError:
+            failures.append("corrupt_compression")
+        except DecompressionBombError:
+            failures.append("decompression_bomb")
+
+    def _read_text(self, head: bytes, pieces: Iterator[bytes]) -> Iterator[NormalizedFrame]:
+        if b"\0" in head[:1024] and not head.strip(b"\0 \r\n"):
+            head = b""  # nothing but padding: the line reader below rejects or drops it
+        elif head[:1024].count(b"\0") > 8:
+            yield self._reject_rest("unsupported_content", head, pieces)
+            return
+        container = recognize_container(head)
+        if container != "lines":
+            yield from self._read_document(container, pieces)
+            return
+        header = recognize_header(head.decode("utf-8", errors="replace"))
+        for block in cut_blocks(pieces, self._limits.block_bytes, self._limits.max_line_bytes):
+            yield from self._read_block(block, header)
+
+    def _read_document(
+        self, container: Container, pieces: Iterator[bytes]
+    ) -> Iterator[NormalizedFrame]:
+        data = bytearray()
+        for piece in pieces:
+            data += piece
+            if len(data) > self._limits.max_document_bytes:
+                yield self._reject_rest("document_too_large", bytes(data), pieces)
+                return
+        frame = split_document(bytes(data), container)
+        yield from self._normalize(frame)
+
+    def _read_block(
+        self, block: Block | LongLine, header: Header | None
+    ) -> Iterator[NormalizedFrame]:
+        if isinstance(block, LongLine):
+            yield self._reject("line_too_long", block.offset_bytes, block.size_bytes, block.kept)
+            return
+        frame = frame_lines(block, self._position)
+        if header is None:
+            yield from self._normalize(frame)
+            return
+        rows, odd = split_rows(frame.lines, header)
+        context = self._context
+        mismatched = select_quarantine(odd, "column_mismatch", context.key, context.hour)
+        yield NormalizedFrame(pl.DataFrame(schema=NORMALIZED_SCHEMA), mismatched)
+        yield from self._normalize(LineFrame(rows, frame.rejected, frame.next_position))
+
+    def _normalize(self, frame: LineFrame) -> Iterator[NormalizedFrame]:
+        self._position = frame.next_position
+        if frame.rejected:
+            yield self._quarantine(frame.rejected)
+        if not frame.lines.is_empty():
+            yield normalize_records(frame.lines, self._context, self._registry)
+
+    def _reject(self, reason: str, offset: int, size: int, kept: bytes) -> NormalizedFrame:
+        rejected = Rejected(self._position, offset, reason, size, kept)
+        self._position += 1
+        return self._quarantine([rejected])
+
+    def _reject_rest(self, reason: str, start: bytes, pieces: Iterator[bytes]) -> NormalizedFrame:
+        size = len(start) + sum(len(piece) for piece in pieces)
+        return self._reject(reason, 0, size, start[:MAX_KEPT_BYTES])
+
+    def _quarantine(self, rejected: list[Rejected]) -> NormalizedFrame:
+        rows = build_quarantine(rejected, self._context.key, self._context.hour)
+        return NormalizedFrame(pl.DataFrame(schema=NORMALIZED_SCHEMA), rows)
+
+
+def _to_utf8(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Pass on UTF-8 as it is; recode text that begins with a UTF-16 byte order mark."""
+    first = next(pieces, b"")
+    encoding = _UTF16.get(first[:2])
+    if encoding is None or first.startswith(codecs.BOM_UTF32_LE):
+        yield first
+        yield from pieces
+        return
+    decoder = codecs.getincrementaldecoder(encoding)(errors="replace")
+    for piece in itertools.chain([first[2:]], pieces):
+        yield decoder.decode(piece).encode()
+    yield decoder.decode(b"", final=True).encode()
+
+
+def empty_quarantine() -> pl.DataFrame:
+    """Return a quarantine frame without rows."""
+    return pl.DataFrame(schema=QUARANTINE_SCHEMA)
