@@ -209,6 +209,10 @@ class EventTables(Protocol):
         """Apply the DDL files not yet applied, in order; return their names. Safe to repeat."""
         ...
 
+    def create_views(self, statements: Sequence[str]) -> None:
+        """Create or replace the views; `statements` are those of `tables.views`."""
+        ...
+
     def replace_hour(self, hour: datetime, run_id: str) -> HourWriter:
         """Open a writer that replaces the hour (UTC, on the hour) as a whole.
 
@@ -217,7 +221,11 @@ class EventTables(Protocol):
         ...
 
     def upsert_templates(self, rows: pl.DataFrame) -> None:
-        """Insert or replace rows of `templates` by template_id."""
+        """Insert or replace rows of `templates` by template_id, shaped as DECISION_SCHEMA."""
+        ...
+
+    def append_overrides(self, rows: pl.DataFrame) -> None:
+        """Append analysts' overrides, shaped as OVERRIDE_SCHEMA; none is ever changed."""
         ...
 
     def run_query(self, sql: str, parameters: Mapping[str, object] | None = None) -> pl.DataFrame:

@@ -1,0 +1,302 @@
+"""EventTables over ClickHouse: a server over HTTP, or chDB embedded in this process.
+
+Belongs here: the port's methods. Does not belong here: how connections are opened and shared
+(`clickhouse_connection`), how an hour is replaced (`clickhouse_hours`), what the tables and views
+look like (`ocsf_pipeline.tables`).
+
+An embedded folder can be open in one process at a time. So each method opens the tables, and
+closes them when it is done; `with tables:` keeps them open for as long as the block runs, which is
+what several calls in a row want.
+"""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Self
+
+import polars as pl
+
+from ocsf_pipeline.adapters.clickhouse_connection import (
+    DATABASE_NAME,
+    EngineLease,
+    TablesOptions,
+    open_client,
+    parse_dsn,
+)
+from ocsf_pipeline.adapters.clickhouse_errors import port_errors
+from ocsf_pipeline.adapters.clickhouse_hours import (
+    ClickHouseHourWriter,
+    drop_leftovers,
+    hold_lock,
+    write_parquet,
+)
+from ocsf_pipeline.classify.decisions import DECISION_SCHEMA
+from ocsf_pipeline.ports import PermanentPortError
+from ocsf_pipeline.tables.hours import HOUR_TABLES, RowsError, check_columns, check_hour
+from ocsf_pipeline.tables.migrations import (
+    Migration,
+    MigrationError,
+    load_migrations,
+    plan_migrations,
+)
+from ocsf_pipeline.tables.overrides import OVERRIDE_SCHEMA
+from ocsf_pipeline.tables.queries import QueryError, check_query
+
+_MIGRATIONS_TABLE = """
+CREATE TABLE IF NOT EXISTS schema_migrations
+(
+    name String,
+    sha256 String,
+    applied_at DateTime64(6, 'UTC') DEFAULT now64(6)
+)
+ENGINE = MergeTree
+ORDER BY name
+"""
+
+
+class ClickHouseTables:
+    """The tables of one database, in chDB or on a ClickHouse server."""
+
+    def __init__(
+        self, dsn: str, database: str = "ocsf", options: TablesOptions | None = None
+    ) -> None:
+        """`dsn` is described at `parse_dsn`; a database that it names wins over `database`.
+
+        Nothing is opened yet. Raises PermanentPortError for a DSN or a name that cannot be used.
+        """
+        self._address, named = parse_dsn(dsn)
+        self.database = named or database
+        if not DATABASE_NAME.fullmatch(self.database):
+            raise PermanentPortError(
+                f"database {self.database!r}: use letters, digits and underscores"
+            )
+        self.options = options or TablesOptions()
+        self.capabilities = self._address.capabilities
+        self._guard = threading.Lock()
+        self._users = 0
+        self._client: Any = None
+        self._reader: Any = None
+
+    def __enter__(self) -> Self:
+        """Keep the tables open until the block ends."""
+        self.lease()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the tables, unless somebody else in this process uses them."""
+        self.release()
+
+    def lease(self) -> None:
+        """Count one more user, and open the tables for the first; see `__enter__`."""
+        with self._guard:
+            if not self._users:
+                self._open()
+            self._users += 1
+
+    def release(self) -> None:
+        """Count one user less, and close the tables after the last."""
+        with self._guard:
+            self._users -= 1
+            if not self._users:
+                self._close()
+
+    def migrate_tables(self) -> list[str]:
+        """Apply the DDL files not yet applied, in order; return their names. Safe to repeat.
+
+        Several processes may call it at once: one applies, the others wait and find it done.
+        Raises PermanentPortError when an applied file has changed since.
+        """
+        with self, port_errors("migrating the tables"):
+            self._create_database()
+            self.execute(_MIGRATIONS_TABLE)
+            pending = self._plan()
+            if pending:
+                with hold_lock(self, "migrations"):
+                    pending = self._plan()
+                    for migration in pending:
+                        self._apply(migration)
+            self._set_retention()
+            return [migration.name for migration in pending]
+
+    def create_views(self, statements: Sequence[str]) -> None:
+        """Create or replace the views; `statements` are those of `tables.views`."""
+        with self, hold_lock(self, "views"):
+            for statement in statements:
+                self.execute(statement)
+
+    def replace_hour(self, hour: datetime, run_id: str) -> ClickHouseHourWriter:
+        """Return a writer, to be used as a context manager, that replaces the hour as a whole.
+
+        Raises PermanentPortError unless `hour` has a time zone and is on the hour.
+        """
+        try:
+            return ClickHouseHourWriter(self, check_hour(hour), run_id)
+        except RowsError as error:
+            raise PermanentPortError(str(error)) from error
+
+    def upsert_templates(self, rows: pl.DataFrame) -> None:
+        """Insert or replace rows of `templates` by template_id, shaped as DECISION_SCHEMA."""
+        self._append("templates", rows, DECISION_SCHEMA)
+
+    def append_overrides(self, rows: pl.DataFrame) -> None:
+        """Append analysts' overrides, shaped as OVERRIDE_SCHEMA; none is ever changed."""
+        self._append("overrides", rows, OVERRIDE_SCHEMA)
+
+    def drop_leftovers(self) -> list[str]:
+        """Drop what dead runs left; return the names. Opening an hour does it too."""
+        with self:
+            return drop_leftovers(self)
+
+    def run_query(self, sql: str, parameters: Mapping[str, object] | None = None) -> pl.DataFrame:
+        """Run one reading statement; parameters are bound on the server as `{name:Type}`.
+
+        Times come in UTC. Text that an event lacks is '', a number that it lacks is null. Raises
+        PermanentPortError for a statement that is refused or wrong or returns more than
+        `max_result_rows` rows, TransientPortError when it takes over `query_timeout_s`.
+        """
+        try:
+            text = check_query(sql)
+        except QueryError as error:
+            raise PermanentPortError(f"query refused: {error}") from error
+        with self, port_errors("query"):
+            client, settings = self._open_reader()
+            body = client.raw_query(
+                text, parameters=dict(parameters or {}), settings=settings, fmt="Parquet"
+            )
+        return pl.read_parquet(io.BytesIO(body)) if body else pl.DataFrame()
+
+    # What the parts of this adapter share ---------------------------------------------------
+
+    def execute(self, sql: str, parameters: Mapping[str, object] | None = None) -> None:
+        """Run a statement without a result; the tables must be open."""
+        with port_errors(f"ClickHouse, {' '.join(sql.split()[:3])}"):
+            self._client.command(sql, parameters=dict(parameters or {}))
+
+    def fetch_rows(
+        self, sql: str, parameters: Mapping[str, object] | None = None
+    ) -> Sequence[Sequence[Any]]:
+        """Run a small SELECT of the adapter's own; the tables must be open."""
+        with port_errors("ClickHouse, reading its state"):
+            result = self._client.query(
+                sql, parameters=dict(parameters or {}), tz_mode="aware"
+            ).result_rows
+        return list(result)
+
+    def insert_frame(self, table: str, rows: pl.DataFrame, row_group_rows: int) -> None:
+        """Append rows to a table; null text becomes ''. The tables must be open."""
+        with port_errors(f"writing {len(rows)} rows to {table}"):
+            self._client.raw_insert(
+                table,
+                column_names=rows.columns,
+                insert_block=write_parquet(rows, row_group_rows),
+                fmt="Parquet",
+            )
+
+    # ----------------------------------------------------------------------------------------
+
+    def _open(self) -> None:
+        folder = self._address.folder
+        if folder is not None:
+            EngineLease.take(folder, self.options.open_timeout_s)
+        try:
+            self._client = open_client(self._address, self.options)
+            # Named only now, so that opening works before the database exists.
+            self._client.database = self.database
+        except BaseException:
+            if folder is not None:
+                EngineLease.give_back()
+            raise
+
+    def _close(self) -> None:
+        clients, self._client, self._reader = (self._reader, self._client), None, None
+        try:
+            for client in clients:
+                if client is not None:
+                    client.close()
+        finally:
+            if self._address.folder is not None:
+                EngineLease.give_back()
+
+    def _open_reader(self) -> tuple[Any, dict[str, Any]]:
+        """Return a client that can only read, and the settings to send with each request."""
+        limits = {
+            "max_execution_time": max(1, round(self.options.query_timeout_s)),
+            "max_result_rows": self.options.max_result_rows,
+            "result_overflow_mode": "throw",
+        }
+        if not self.capabilities.keeps_session_settings:
+            return self._client, {**limits, "readonly": 1}
+        with self._guard:
+            if self._reader is None:
+                reader = open_client(self._address, self.options)
+                reader.database = self.database
+                for name, value in limits.items():
+                    reader.command(f"SET {name} = '{value}'")
+                # Last, and for good: in this mode nothing can be set any more.
+                reader.command("SET readonly = 1")
+                self._reader = reader
+        return self._reader, {}
+
+    @contextmanager
+    def _without_database(self) -> Iterator[None]:
+        self._client.database = None
+        try:
+            yield
+        finally:
+            self._client.database = self.database
+
+    def _create_database(self) -> None:
+        with self._without_database():
+            self.execute(f"CREATE DATABASE IF NOT EXISTS `{self.database}`")
+
+    def _plan(self) -> tuple[Migration, ...]:
+        rows = self.fetch_rows("SELECT name, sha256 FROM schema_migrations ORDER BY applied_at")
+        try:
+            return plan_migrations(
+                load_migrations(), {str(name): str(digest) for name, digest in rows}
+            )
+        except MigrationError as error:
+            raise PermanentPortError(str(error)) from error
+
+    def _apply(self, migration: Migration) -> None:
+        for statement in migration.statements:
+            self.execute(statement)
+        self.execute(
+            "INSERT INTO schema_migrations (name, sha256) SELECT {name:String}, {sha256:String}",
+            {"name": migration.name, "sha256": migration.sha256},
+        )
+
+    def _set_retention(self) -> None:
+        """Make the tables' TTL what the options say, where it is not yet."""
+        days = self.options.retention_days
+        wanted = "" if days is None else f"TTL hour + toIntervalDay({int(days)})"
+        for table in HOUR_TABLES:
+            engine = self.fetch_rows(
+                "SELECT engine_full FROM system.tables "
+                "WHERE database = {database:String} AND name = {name:String}",
+                {"database": self.database, "name": table},
+            )[0][0]
+            if wanted and wanted not in engine:
+                self.execute(f"ALTER TABLE {table} MODIFY {wanted}")
+            elif not wanted and " TTL " in engine:
+                self.execute(f"ALTER TABLE {table} REMOVE TTL")
+
+    def _append(self, table: str, rows: pl.DataFrame, schema: pl.Schema) -> None:
+        try:
+            checked = check_columns(table, rows, schema)
+        except RowsError as error:
+            raise PermanentPortError(str(error)) from error
+        if checked.is_empty():
+            return
+        with self:
+            self.insert_frame(table, checked, row_group_rows=len(checked))
