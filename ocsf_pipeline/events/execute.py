@@ -1,0 +1,264 @@
+"""Mappings run over records: whole OCSF events, as column expressions.
+
+Belongs here: grouping rows by mapping, decoding, casting, encoding, and counting. Does not belong
+here: choosing rules (`mapping`), what a class requires (`required`), judging rows (`validate`).
+
+Python loops run over groups of templates. Rows are touched one by one only where their fields
+contradict what their template promised, in pieces of at most SMALL_PIECE rows; see
+docs/decisions/0004-event-mapping-execution.md for why, and what each way costs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import reduce
+
+import polars as pl
+
+from ocsf_pipeline.classify.decisions import DECISION_SCHEMA
+from ocsf_pipeline.events.aliases import load_aliases
+from ocsf_pipeline.events.mapping import EventMapping, compile_mapping
+from ocsf_pipeline.events.plan import EventPlan, build_plan, class_members, class_prefix
+from ocsf_pipeline.events.run import (
+    GROUP,
+    PREFIX,
+    ROW,
+    TEMPLATE_SCHEMA,
+    Tally,
+    assemble_rows,
+    base_columns,
+    join_parts,
+    run_plan,
+)
+from ocsf_pipeline.events.schema_view import ClassView, SchemaView, view_schema
+from ocsf_pipeline.events.shapes import (
+    EMPTY_SHAPE,
+    Shape,
+    count_decoded,
+    count_keys,
+    dtype_of,
+    find_common_shape,
+    find_shape,
+    merge_shapes,
+)
+from ocsf_pipeline.events.validate import find_faults
+from ocsf_pipeline.schema.model import OcsfSchema
+
+SMALL_PIECE = 64
+MAX_SHAPES_PER_PIECE = 4
+SHAPE_SAMPLE = 64
+FROM_DECISION = (
+    "confidence", "status", "candidates", "schema_version", "knowledge_version", "ranker_version",
+)  # fmt: skip
+
+
+class MissingDecisionError(ValueError):
+    """Records came without a decision or a mapping for their template."""
+
+
+@dataclass(frozen=True)
+class MappedEvents:
+    """Events of one batch, and what was counted on the way."""
+
+    frame: pl.DataFrame
+    """EVENT_SCHEMA, one row per record, in the records' order."""
+    invalid_count: int
+    """Rows that broke a rule of the schema; 0 unless a mapping has a defect."""
+    invalid: pl.DataFrame
+    """event_uid, template_id, reason of the invalid rows."""
+    fallback_counts: Mapping[str, int]
+    """`class_uid:attribute path` to the rows in which a stand-in filled a required attribute."""
+    unmapped_counts: Mapping[str, int]
+    """`class_uid:attribute path` to the rows whose value did not fit and went to `unmapped`."""
+
+
+def map_events(
+    records: pl.DataFrame,
+    decisions: pl.DataFrame,
+    mappings: Mapping[str, EventMapping],
+    schema: OcsfSchema,
+) -> MappedEvents:
+    """Turn records (NORMALIZED_SCHEMA) into events (EVENT_SCHEMA).
+
+    `decisions` (DECISION_SCHEMA) and `mappings` must cover every template_id of the records.
+    For many batches make one EventMapper and keep it: it remembers its plans.
+
+    Raises MissingDecisionError when a template has no decision or no mapping.
+    """
+    return EventMapper(schema, decisions, mappings).map_records(records)
+
+
+class EventMapper:
+    """Maps batches of records of templates that are known beforehand."""
+
+    def __init__(
+        self, schema: OcsfSchema, decisions: pl.DataFrame, mappings: Mapping[str, EventMapping]
+    ) -> None:
+        """Prepare for the templates of `decisions`; plans are built when first needed."""
+        self._view: SchemaView = view_schema(schema)
+        self._aliases = load_aliases()
+        self._plans: dict[str, EventPlan] = {}
+        self._grown: dict[str, EventPlan] = {}
+        self._mappings = {item.version: item for item in mappings.values()}
+        self._templates = self._list_templates(decisions, mappings)
+
+    def _list_templates(
+        self, decisions: pl.DataFrame, mappings: Mapping[str, EventMapping]
+    ) -> pl.DataFrame:
+        decided = decisions.select(list(DECISION_SCHEMA)).unique("template_id", keep="last")
+        known = decided.filter(pl.col("template_id").is_in(list(mappings)))
+        rows = []
+        for template_id, activity_id in known.select("template_id", "activity_id").iter_rows():
+            mapping = mappings[template_id]
+            owner = self._view.classes[mapping.class_uid]
+            rows.append(_describe_class(owner, mapping, template_id, activity_id or 0))
+        described = pl.DataFrame(rows, schema=TEMPLATE_SCHEMA)
+        return described.join(
+            known.select("template_id", *FROM_DECISION), on="template_id", how="left"
+        )
+
+    def map_records(self, records: pl.DataFrame) -> MappedEvents:
+        """Turn one batch of records into events; see `map_events`."""
+        joined = records.with_row_index(ROW).join(
+            self._templates, on="template_id", how="left", maintain_order="left"
+        )
+        missing = joined.filter(pl.col(GROUP).is_null()).get_column("template_id")
+        if len(missing):
+            raise MissingDecisionError(
+                f"{missing.n_unique()} templates have no decision or no mapping, e.g. "
+                f"{missing[0]!r}; decide and compile them before mapping"
+            )
+        tally = Tally()
+        base = joined.select(base_columns())
+        parts = [
+            part
+            for key, group in base.partition_by(GROUP, as_dict=True, include_key=False).items()
+            for part in self._map_group(group, self._plan(str(key[0])), tally)
+        ]
+        mapped = join_parts(parts, joined.height)
+        frame = assemble_rows(joined, mapped)
+        faults = find_faults(frame, self._view)
+        return MappedEvents(
+            frame=frame,
+            invalid_count=faults.height,
+            invalid=faults,
+            fallback_counts=dict(tally.fallbacks),
+            unmapped_counts=dict(tally.unfit),
+        )
+
+    def _plan(self, version: str) -> EventPlan:
+        grown = self._grown.get(version)
+        if grown is not None:
+            return grown
+        plan = self._plans.get(version)
+        if plan is None:
+            plan = self._plans[version] = build_plan(self._view, self._mappings[version])
+        return plan
+
+    def _map_group(
+        self, rows: pl.DataFrame, plan: EventPlan, tally: Tally, may_grow: bool = True
+    ) -> list[pl.DataFrame]:
+        """Map rows that share a plan; falls back to smaller pieces where a row breaks it."""
+        try:
+            decoded = rows.get_column("fields").str.json_decode(dtype_of(plan.mapping.shape))
+        except pl.exceptions.ComputeError:
+            return self._map_odd_rows(rows, plan, tally)
+        values = rows.with_columns(decoded.alias("@fields"))
+        is_whole = values.select(
+            count_keys(pl.col("fields")) == count_decoded(pl.col("@fields"), plan.mapping.shape)
+        ).to_series()
+        if is_whole.all():
+            return [run_plan(values, plan, tally, keep_whole=False)]
+        whole, partial = values.filter(is_whole), values.filter(~is_whole)
+        parts = [run_plan(whole, plan, tally, keep_whole=False)] if whole.height else []
+        grown = self._grow_plan(plan, partial) if may_grow else plan
+        if grown is plan:
+            return [*parts, run_plan(partial, plan, tally, keep_whole=True)]
+        return [*parts, *self._map_group(partial.drop("@fields"), grown, tally, may_grow=False)]
+
+    def _grow_plan(self, plan: EventPlan, rows: pl.DataFrame) -> EventPlan:
+        """Return a plan that also knows the fields that some of `rows` have beyond the shape."""
+        texts = rows.get_column("fields").gather_every(max(1, rows.height // SHAPE_SAMPLE))
+        shape = merge_shapes(plan.mapping.shape, find_common_shape(texts.head(SHAPE_SAMPLE)))
+        if shape == plan.mapping.shape:
+            return plan
+        grown = self._plan_for(plan, shape)
+        self._grown[plan.mapping.version] = grown
+        return grown
+
+    def _plan_for(self, plan: EventPlan, shape: Shape) -> EventPlan:
+        mapping = compile_mapping(
+            self._view, self._aliases, plan.mapping.template_id, plan.mapping.class_uid, shape
+        )
+        known = self._plans.get(mapping.version)
+        if known is None:
+            known = build_plan(self._view, mapping)
+            if len(self._plans) < 10_000:
+                self._plans[mapping.version] = known
+        return known
+
+    def _map_odd_rows(
+        self, rows: pl.DataFrame, plan: EventPlan, tally: Tally
+    ) -> list[pl.DataFrame]:
+        """Map rows of which at least one cannot be decoded with the plan's shape."""
+        if rows.height > SMALL_PIECE:
+            middle = rows.height // 2
+            return [
+                *self._map_group(rows.slice(0, middle), plan, tally),
+                *self._map_group(rows.slice(middle), plan, tally),
+            ]
+        shapes = [find_shape(text) for text in rows.get_column("fields")]
+        if any(shape is None for shape in shapes):
+            rows = _quote_unreadable(rows, [shape is None for shape in shapes])
+            shapes = [find_shape(text) for text in rows.get_column("fields")]
+        distinct: list[Shape] = []
+        for shape in shapes:
+            if shape is not None and shape not in distinct:
+                distinct.append(shape)
+        if len(distinct) > MAX_SHAPES_PER_PIECE:
+            common = reduce(merge_shapes, distinct, EMPTY_SHAPE)
+            return self._map_piece(rows, self._plan_for(plan, common), tally)
+        parts = []
+        for wanted in distinct:
+            piece = rows.filter(pl.Series([shape == wanted for shape in shapes]))
+            parts += self._map_piece(piece, self._plan_for(plan, wanted), tally)
+        return parts
+
+    def _map_piece(self, rows: pl.DataFrame, plan: EventPlan, tally: Tally) -> list[pl.DataFrame]:
+        """Map rows that the plan was made for; what still cannot be read is kept as text."""
+        dtype = dtype_of(plan.mapping.shape)
+        try:
+            rows.get_column("fields").str.json_decode(dtype)
+        except pl.exceptions.ComputeError:
+            if rows.height > 1:
+                return [
+                    part
+                    for start in range(rows.height)
+                    for part in self._map_piece(rows.slice(start, 1), plan, tally)
+                ]
+            rows = _quote_unreadable(rows, [True])
+            plan = self._plan_for(plan, find_common_shape(rows.get_column("fields")))
+        return self._map_group(rows, plan, tally, may_grow=False)
+
+
+def _describe_class(
+    owner: ClassView, mapping: EventMapping, template_id: str, activity_id: int
+) -> dict[str, object]:
+    members = class_members(owner, activity_id)
+    return {
+        "template_id": template_id,
+        GROUP: mapping.version,
+        PREFIX: class_prefix(owner, members),
+        "mapping_version": mapping.version,
+        **{name: value for name, value in members.items() if name != "type_name"},
+    }
+
+
+def _quote_unreadable(rows: pl.DataFrame, flags: list[bool]) -> pl.DataFrame:
+    """Replace fields that are no readable JSON object by an object that holds them as text."""
+    text = pl.col("fields").fill_null("")
+    quoted = pl.struct(text.alias("fields")).struct.json_encode()
+    return rows.with_columns(
+        pl.when(pl.Series(flags)).then(quoted).otherwise(pl.col("fields")).alias("fields")
+    )

@@ -1,0 +1,198 @@
+"""A mapping made ready to run: its tree, its columns and its leftovers, with constants filled in.
+
+Belongs here: compiling an EventMapping into the tree of its events. Does not belong here:
+touching rows (`execute`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ocsf_pipeline.events.mapping import EventMapping, Rule
+from ocsf_pipeline.events.required import (
+    MESSAGE_COLUMN,
+    PRODUCT_COLUMN,
+    TIME_COLUMN,
+    UID_COLUMN,
+    PlanCloser,
+)
+from ocsf_pipeline.events.rows import HOT_ATTRIBUTES
+from ocsf_pipeline.events.schema_view import AttributeView, ClassView, SchemaView
+from ocsf_pipeline.events.shapes import Kind
+from ocsf_pipeline.events.tree import Branch, Constant, Leaf, Node, build_tree
+
+VENDOR_COLUMN = "@vendor"
+CLASS_ATTRIBUTES = (
+    "activity_id", "activity_name", "category_name", "category_uid", "class_name", "class_uid",
+    "type_name", "type_uid",
+)  # fmt: skip
+"""Constant per template: written in front of the rest as one text."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One value column: where it comes from and what it must fit."""
+
+    name: str
+    rule: Rule
+    attribute: AttributeView
+    sibling: tuple[str, AttributeView] | None = None
+    """Column name and enum attribute, for the caption beside an enum's number."""
+
+
+@dataclass(frozen=True)
+class EventPlan:
+    """Everything that running a mapping needs."""
+
+    mapping: EventMapping
+    owner: ClassView
+    columns: tuple[Column, ...]
+    leaves: Mapping[tuple[str, ...], str]
+    """Path in `fields` to the name of its decoded column."""
+    lists: frozenset[str]
+    """Decoded columns that hold lists."""
+    tree: Branch
+    leftovers: Branch
+    """`unmapped` as the log nests it: fields without a place, and values that did not fit."""
+    hot: Mapping[str, tuple[str, ...]]
+    """Column of the event row to the value columns that may fill it, best first."""
+    status_column: str | None
+    severity_column: str | None
+    fallbacks: tuple[str, ...]
+
+
+def unfit_name(column: str) -> str:
+    """Return the name of the column that keeps what a cast refused."""
+    return f"{column}!"
+
+
+def build_plan(view: SchemaView, mapping: EventMapping) -> EventPlan:
+    """Return the plan of `mapping`; raises ValueError where the schema cannot be met."""
+    owner = view.classes[mapping.class_uid]
+    leaves, lists = _name_leaves(mapping)
+    columns: list[Column] = []
+    nodes: dict[str, Node] = {}
+    for number, rule in enumerate(mapping.rules):
+        resolved = view.resolve_path(owner, rule.target)
+        if resolved is None:
+            continue
+        name = f"m{number}"
+        nodes[rule.target] = Leaf(name)
+        sibling = resolved.leaf.sibling
+        if rule.cast != "value" and sibling is not None and sibling in resolved.holder.attributes:
+            head, _dot, _last = rule.target.rpartition(".")
+            nodes[f"{head}.{sibling}" if head else sibling] = Leaf(f"{name}s")
+            columns.append(Column(name, rule, resolved.leaf, (f"{name}s", resolved.leaf)))
+        else:
+            columns.append(Column(name, rule, resolved.leaf))
+    by_target = {column.rule.target: column.name for column in columns}
+    fallbacks: list[str] = []
+    tree = _build_event_tree(view, owner, mapping, nodes, fallbacks)
+    return EventPlan(
+        mapping=mapping,
+        owner=owner,
+        columns=tuple(columns),
+        leaves=leaves,
+        lists=lists,
+        tree=tree,
+        leftovers=_build_leftovers(mapping, leaves, lists, columns),
+        hot={
+            name: tuple(by_target[path] for path in paths.split("|") if path in by_target)
+            for name, (paths, _dtype) in HOT_ATTRIBUTES.items()
+        },
+        status_column=by_target.get("status_id"),
+        severity_column=by_target.get("severity_id"),
+        fallbacks=tuple(fallbacks),
+    )
+
+
+def _build_event_tree(
+    view: SchemaView,
+    owner: ClassView,
+    mapping: EventMapping,
+    nodes: Mapping[str, Node],
+    fallbacks: list[str],
+) -> Branch:
+    every: dict[str, Node] = {
+        "time": Leaf(TIME_COLUMN),
+        "message": Leaf(MESSAGE_COLUMN),
+        "metadata.uid": Leaf(UID_COLUMN),
+        "metadata.version": Constant(view.version),
+        "metadata.product.name": Leaf(PRODUCT_COLUMN),
+        "metadata.product.vendor_name": Leaf(VENDOR_COLUMN),
+        **nodes,
+    }
+    if mapping.profiles:
+        every["metadata.profiles"] = Constant(list(mapping.profiles))
+    tree = build_tree(every)
+    for name in CLASS_ATTRIBUTES:
+        tree.children[name] = Constant(0)
+    PlanCloser(view, frozenset(mapping.profiles), fallbacks).close_class(owner, tree)
+    for name in CLASS_ATTRIBUTES:
+        del tree.children[name]
+    return tree
+
+
+def _name_leaves(mapping: EventMapping) -> tuple[dict[tuple[str, ...], str], frozenset[str]]:
+    names: dict[tuple[str, ...], str] = {}
+    lists = set()
+    for number, (path, kind) in enumerate(mapping.shape.list_leaves()):
+        names[path] = f"f{number}"
+        if kind is not Kind.TEXT:
+            lists.add(f"f{number}")
+    return names, frozenset(lists)
+
+
+def _build_leftovers(
+    mapping: EventMapping,
+    leaves: Mapping[tuple[str, ...], str],
+    lists: frozenset[str],
+    columns: list[Column],
+) -> Branch:
+    """Return the tree of `unmapped`: other fields as they are, mapped ones where they did not fit.
+
+    A list of which one element was taken, and a word that became an enum's number, stay whole.
+    """
+    taken = {column.rule.source: column for column in columns}
+    root = Branch()
+    for path, name in leaves.items():
+        column = taken.get(path)
+        is_kept_whole = column is None or name in lists
+        holder = root
+        for step in path[:-1]:
+            below = holder.children.setdefault(step, Branch())
+            if isinstance(below, Branch):
+                holder = below
+        source = name if is_kept_whole or column is None else unfit_name(column.name)
+        holder.children[path[-1]] = Leaf(source)
+    return root
+
+
+def class_members(owner: ClassView, activity_id: int) -> dict[str, int | str]:
+    """Return the attributes that class and activity give: the CLASS_ATTRIBUTES.
+
+    An activity that the class has not becomes 0 Unknown, or 99 Other where there is no 0.
+    """
+    activity = owner.attributes.get("activity_id")
+    enum = activity.enum if activity else {}
+    if str(activity_id) not in enum:
+        activity_id = 0 if "0" in enum or not enum else 99
+    name = enum.get(str(activity_id), "Unknown")
+    return {
+        "activity_id": activity_id,
+        "activity_name": name,
+        "category_name": owner.category_name,
+        "category_uid": owner.category_uid,
+        "class_name": owner.caption,
+        "class_uid": owner.uid,
+        "type_name": f"{owner.caption}: {name}",
+        "type_uid": owner.uid * 100 + activity_id,
+    }
+
+
+def class_prefix(owner: ClassView, members: Mapping[str, int | str]) -> str:
+    """Return the opening of every event with these members, `{` included, comma last."""
+    present = {key: value for key, value in members.items() if key in owner.attributes}
+    return json.dumps(present, ensure_ascii=False, separators=(",", ":"))[:-1] + ","

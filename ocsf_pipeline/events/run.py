@@ -1,0 +1,217 @@
+"""One plan over the rows of its templates: cast, encode, fill the hot columns.
+
+Belongs here: the column expressions of a plan and the assembling of event rows. Does not belong
+here: grouping rows and what to do with rows that break their plan (`execute`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from ocsf_pipeline.events.encode import Encoder
+from ocsf_pipeline.events.plan import VENDOR_COLUMN, Column, EventPlan, unfit_name
+from ocsf_pipeline.events.required import (
+    HOST_COLUMN,
+    MESSAGE_COLUMN,
+    PRODUCT_COLUMN,
+    TIME_COLUMN,
+    UID_COLUMN,
+    UNKNOWN,
+)
+from ocsf_pipeline.events.rows import EVENT_SCHEMA, HOT_ATTRIBUTES
+from ocsf_pipeline.events.values import (
+    caption_of,
+    cast_enum,
+    cast_enum_number,
+    cast_text,
+    clean_text,
+)
+
+ROW = "@row"
+GROUP = "@group"
+PREFIX = "@prefix"
+SEVERITY_COLUMN = "@severity"
+DECODED = "@fields"
+TEMPLATE_SCHEMA = pl.Schema(
+    {
+        "template_id": pl.String,
+        GROUP: pl.String,
+        PREFIX: pl.String,
+        "mapping_version": pl.String,
+        "class_uid": pl.UInt32,
+        "class_name": pl.String,
+        "category_uid": pl.UInt32,
+        "category_name": pl.String,
+        "activity_id": pl.Int32,
+        "activity_name": pl.String,
+        "type_uid": pl.UInt64,
+    }
+)
+"""What the rows of one template have in common."""
+_MAPPED_SCHEMA = pl.Schema(
+    {
+        ROW: pl.UInt32,
+        "event": pl.String,
+        "severity_id": pl.Int32,
+        "status_id": pl.Int32,
+        **{name: dtype for name, (_paths, dtype) in HOT_ATTRIBUTES.items()},
+    }
+)
+
+
+@dataclass
+class Tally:
+    """Counts over one batch, by `class_uid:attribute path`."""
+
+    fallbacks: Counter[str] = field(default_factory=Counter)
+    unfit: Counter[str] = field(default_factory=Counter)
+
+
+def base_columns() -> list[pl.Expr]:
+    """Return the columns of a record that mapping reads, under their internal names."""
+    vendor, product = _filled("vendor"), _filled("product")
+    return [
+        pl.col(ROW),
+        pl.col(GROUP),
+        pl.col(PREFIX),
+        pl.col("event_uid").alias(UID_COLUMN),
+        pl.col("time").dt.epoch("ms").alias(TIME_COLUMN),
+        pl.coalesce(product, vendor, pl.lit(UNKNOWN)).alias(PRODUCT_COLUMN),
+        vendor.alias(VENDOR_COLUMN),
+        _filled("severity").alias(SEVERITY_COLUMN),
+        _filled("host").alias(HOST_COLUMN),
+        _filled("message").alias(MESSAGE_COLUMN),
+        pl.col("fields").fill_null("{}"),
+    ]
+
+
+def _filled(name: str) -> pl.Expr:
+    return pl.when(pl.col(name) != "").then(pl.col(name))
+
+
+def run_plan(rows: pl.DataFrame, plan: EventPlan, tally: Tally, keep_whole: bool) -> pl.DataFrame:
+    """Map rows whose fields are decoded in the column `@fields`.
+
+    `keep_whole`: the rows have fields that the plan does not know, so `unmapped` takes the whole
+    of `fields`. Returns the row number, the event's JSON text, and the columns that come from
+    mapped values.
+    """
+    values = rows.with_columns(_leaf(path).alias(name) for path, name in plan.leaves.items()).drop(
+        DECODED
+    )
+    values = values.with_columns(
+        _source(plan, item).alias(f"{item.name}r") for item in plan.columns
+    )
+    values = values.with_columns(_cast(item).alias(item.name) for item in plan.columns)
+    values = values.with_columns(expr for item in plan.columns for expr in _second_pass(item))
+    nulls = dict(zip(values.columns, values.null_count().row(0), strict=True))
+    encoder = Encoder(nulls, values.height)
+    event = encoder.encode(plan.tree)
+    for path, count in encoder.fallback_rows.items():
+        tally.fallbacks[f"{plan.owner.uid}:{path}"] += count
+    for item in plan.columns:
+        unfit = values.height - nulls.get(unfit_name(item.name), values.height)
+        if unfit and item.rule.cast != "enum":
+            tally.unfit[f"{plan.owner.uid}:{item.rule.target}"] += unfit
+    unmapped = _encode_leftovers(plan, nulls, values.height, keep_whole)
+    pieces = [pl.col(PREFIX)]
+    if unmapped is not None:
+        pieces.append(pl.concat_str(pl.lit('"unmapped":'), unmapped, pl.lit(",")).fill_null(""))
+    if event is None:
+        raise ValueError(f"the plan of class {plan.owner.uid} has no attribute")
+    pieces.append(event.str.strip_prefix("{"))
+    return values.select(
+        pl.col(ROW), pl.concat_str(pieces).alias("event"), *_hot_columns(plan, nulls, values.height)
+    )
+
+
+def _leaf(path: Sequence[str]) -> pl.Expr:
+    expr = pl.col(DECODED)
+    for name in path:
+        expr = expr.struct.field(name)
+    return expr
+
+
+def _source(plan: EventPlan, item: Column) -> pl.Expr:
+    source = item.rule.source
+    if source[0].startswith("@") and source not in plan.leaves:
+        return pl.col(source[0])
+    name = plan.leaves[source]
+    text = pl.col(name).list.first() if name in plan.lists else pl.col(name)
+    return clean_text(text)
+
+
+def _cast(item: Column) -> pl.Expr:
+    text = pl.col(f"{item.name}r")
+    if item.rule.cast == "enum":
+        return cast_enum(text, item.attribute)
+    if item.rule.cast == "number":
+        return cast_enum_number(text, item.attribute)
+    return cast_text(text, item.attribute)
+
+
+def _second_pass(item: Column) -> Iterator[pl.Expr]:
+    """Yield the caption beside an enum's number, and what the cast did not carry over."""
+    text, value = pl.col(f"{item.name}r"), pl.col(item.name)
+    lost = value.is_null()
+    if item.sibling is not None:
+        caption = caption_of(value, item.attribute, text)
+        yield caption.alias(item.sibling[0])
+        if item.rule.cast == "enum":
+            lost = caption.str.to_lowercase().ne_missing(text.str.to_lowercase())
+    elif item.rule.cast == "enum":
+        lost = pl.lit(True)
+    yield pl.when(lost).then(text).alias(unfit_name(item.name))
+
+
+def _encode_leftovers(
+    plan: EventPlan, nulls: dict[str, int], height: int, keep_whole: bool
+) -> pl.Expr | None:
+    if keep_whole:
+        return pl.col("fields")
+    encoder = Encoder(nulls, height)
+    text = encoder.encode(plan.leftovers)
+    if encoder.has_nulls and encoder.has_unsafe_names:
+        # Null members cannot be told from text under such names; the whole is valid JSON too.
+        return pl.col("fields")
+    return text
+
+
+def _hot_columns(plan: EventPlan, nulls: dict[str, int], height: int) -> Iterator[pl.Expr]:
+    severity = pl.col(plan.severity_column) if plan.severity_column else pl.lit(None, pl.Int64)
+    yield severity.fill_null(0).cast(pl.Int32).alias("severity_id")
+    if plan.status_column:
+        yield pl.col(plan.status_column).cast(pl.Int32).alias("status_id")
+    for name, columns in plan.hot.items():
+        filled = [pl.col(column) for column in columns if nulls[column] < height]
+        if filled:
+            yield pl.coalesce(filled).cast(HOT_ATTRIBUTES[name][1]).alias(name)
+
+
+def join_parts(parts: Sequence[pl.DataFrame], height: int) -> pl.DataFrame:
+    """Return the parts as one frame in the order of the records."""
+    frame = pl.concat([pl.DataFrame(schema=_MAPPED_SCHEMA), *parts], how="diagonal")
+    if frame.height != height:
+        raise AssertionError(f"{height} records became {frame.height} events")
+    return frame.sort(ROW)
+
+
+def assemble_rows(records: pl.DataFrame, mapped: pl.DataFrame) -> pl.DataFrame:
+    """Return rows of EVENT_SCHEMA from records (with their template's columns) and events."""
+    source = pl.coalesce(_filled("product"), _filled("vendor"), pl.lit(UNKNOWN))
+    joined = pl.concat([records, mapped.drop(ROW)], how="horizontal")
+    return joined.with_columns(source.alias("source"), pl.col("raw").alias("raw_data")).select(
+        pl.col(name).cast(dtype) for name, dtype in EVENT_SCHEMA.items()
+    )
+
+
+def encode_whole_event(frame: pl.DataFrame) -> pl.Series:
+    """Return the OCSF events of `frame` (EVENT_SCHEMA) as JSON texts, `raw_data` included."""
+    raw = pl.struct("raw_data").struct.json_encode().str.strip_prefix("{")
+    whole = pl.concat_str(pl.col("event").str.strip_suffix("}"), pl.lit(","), raw)
+    text = pl.when(pl.col("raw_data").is_null()).then(pl.col("event")).otherwise(whole)
+    return frame.select(text.alias("event")).to_series()
