@@ -35,15 +35,17 @@ def strip_control(text: pl.Expr) -> pl.Expr:
     return text.str.replace_all(_CONTROL, " ")
 
 
-def build_object(marked: pl.Expr) -> pl.Expr:
-    """Turn `\\x01key\\x02value\\x01key\\x02value` (not yet escaped) into a JSON object of strings."""
-    escaped = marked.str.replace_many(list(_ESCAPES), list(_ESCAPED))
-    body = (
-        escaped.str.strip_chars_start(PAIR_MARK)
-        .str.replace_all(PAIR_MARK, '","', literal=True)
-        .str.replace_all(VALUE_MARK, '":"', literal=True)
-    )
-    return pl.concat_str(pl.lit('{"'), body, pl.lit('"}'))
+def build_pairs_from_marks(marked: pl.Expr) -> pl.Expr:
+    """Turn `\\x01key\\x02value\\x01key\\x02value` (not yet escaped) into the inside of a JSON object.
+
+    Text without a mark, or null, gives null.
+    """
+    escaped = marked.str.replace_many(
+        [*_ESCAPES, PAIR_MARK, VALUE_MARK], [*_ESCAPED, '","', '":"']
+    ).str.replace_all(_CONTROL, " ")
+    # The first mark opens a pair and closes none: `","` becomes `"`.
+    inside = pl.concat_str(escaped.str.strip_prefix('",'), pl.lit('"'))
+    return pl.when(marked.str.starts_with(PAIR_MARK)).then(inside)
 
 
 def build_pairs(**columns: pl.Expr) -> pl.Expr:

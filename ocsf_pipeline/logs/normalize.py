@@ -16,7 +16,12 @@ from ocsf_pipeline.logs.formats import extract_fields, recognize_formats
 from ocsf_pipeline.logs.jsontext import canonicalize_json, extract_json_value, unescape_json
 from ocsf_pipeline.logs.quarantine import select_quarantine
 from ocsf_pipeline.logs.records import NORMALIZED_SCHEMA, QUARANTINE_SCHEMA, UTC_TIME
-from ocsf_pipeline.logs.shapes import build_shapes
+from ocsf_pipeline.logs.shapes import (
+    build_structured_shapes,
+    build_text_shapes,
+    build_unnamed_shapes,
+    names_event,
+)
 from ocsf_pipeline.logs.syslog import HEADER_COLUMNS, split_headers
 from ocsf_pipeline.logs.templates import Template, identify_template
 from ocsf_pipeline.logs.times import TIME_PATTERN, parse_times
@@ -45,10 +50,6 @@ _SEVERITY_VALUE = extract_json_value(
 _MESSAGE_VALUE = (
     r'"(?i:message|msg|short_?message|full_?message|description|event_?message|displaymessage|'
     r'summary|title|eventdescription)":"((?:[^"\\]|\\.)*)"'
-)
-_VENDOR_VALUE = extract_json_value(r"(?:device_?)?vendor(?:_?name)?", r'[^"\\{}\[\],:]{1,80}')
-_PRODUCT_VALUE = extract_json_value(
-    r"(?:device_?)?product(?:_?name)?|provider_?name|source_?name", r'[^"\\{}\[\],:]{1,80}'
 )
 _SYSLOG_SEVERITIES = (
     "emergency", "alert", "critical", "error", "warning", "notice", "informational", "debug",
@@ -220,33 +221,79 @@ def _finish(
     frame: pl.DataFrame, context: ObjectContext, registry: TemplateRegistry
 ) -> pl.DataFrame:
     """Add times, host, severity, message, identity and template: the columns of a record."""
-    fields = pl.col("fields")
-    from_raw = pl.when(pl.col("format") != "json").then(
-        pl.col("raw").str.slice(0, 400).str.extract(rf"(?:^|[\s\[(\"<|,=:])({TIME_PATTERN})")
-    )
+    is_text = frame["format"].is_in(["text", "syslog", "access"])
+    parts = [
+        describe(part)
+        for describe, part in (
+            (_describe_text, frame.filter(is_text)),
+            (_describe_structured, frame.filter(~is_text)),
+        )
+        if not part.is_empty()
+    ]
+    if not parts:
+        return pl.DataFrame(schema=NORMALIZED_SCHEMA)
+    described = pl.concat(parts, how="diagonal") if len(parts) > 1 else parts[0]
+    return _select_record(_add_times(described, context), context, registry)
+
+
+def _describe_text(frame: pl.DataFrame) -> pl.DataFrame:
+    """Text says what it is in its header and its words."""
+    body = pl.coalesce("body", "raw")
     severity_number = pl.col("pri").cast(pl.Int32, strict=False) % 8
-    frame = frame.with_columns(
-        build_shapes(
-            fields, pl.coalesce("body", "raw"), pl.col("program"), pl.col("format")
-        ).alias("shape"),
-        fields.str.extract(_TIME_VALUE).alias("_field_time"),
-        from_raw.alias("_raw_time"),
-        _split_date_and_time(fields).alias("_split_time"),
-        pl.coalesce(
-            "header_host", fields.str.extract(_HOST_VALUE), fields.str.extract(_NESTED_HOST),
-            "envelope_host",
-        ).alias("host"),
-        pl.coalesce(
-            fields.str.extract(_SEVERITY_VALUE).str.to_lowercase(),
-            severity_number.replace_strict(
-                list(range(8)), list(_SYSLOG_SEVERITIES), default=None, return_dtype=pl.String
-            ),
+    is_access = pl.col("format") == "access"
+    request = pl.col("fields").str.extract(r'"http_method":"([A-Z]+)"').fill_null("")
+    return frame.with_columns(
+        pl.when(is_access)
+        .then(pl.concat_str(pl.lit("access log "), request))
+        .otherwise(body)
+        .alias("_words"),
+        body.str.slice(0, 300).str.extract(rf"(?:^|[ \t\[(\"<|,=:])({TIME_PATTERN})").alias("_own_time"),
+        pl.coalesce("header_host", "envelope_host").alias("host"),
+        severity_number.replace_strict(
+            list(range(8)), list(_SYSLOG_SEVERITIES), default=None, return_dtype=pl.String
         ).alias("severity"),
-        unescape_json(fields.str.extract(_MESSAGE_VALUE)).alias("message"),
-        fields.str.extract(_VENDOR_VALUE).alias("vendor"),
-        fields.str.extract(_PRODUCT_VALUE).alias("product"),
+        body.alias("message"),
+    ).with_columns(
+        build_text_shapes(pl.col("_words"), pl.col("program")).alias("shape"),
+        pl.coalesce("header_time", "_own_time").alias("_own_time"),
     )  # fmt: skip
-    return _select_record(_add_times(frame, context), context, registry)
+
+
+def _describe_structured(frame: pl.DataFrame) -> pl.DataFrame:
+    """Structured logs say what they are in their fields."""
+    fields = pl.col("fields")
+    frame = frame.with_columns(
+        build_structured_shapes(fields, pl.col("format")).alias("shape"),
+        fields.str.extract(_TIME_VALUE).alias("_own_time"),
+        pl.coalesce("header_host", fields.str.extract(_HOST_VALUE)).alias("host"),
+        fields.str.extract(_SEVERITY_VALUE).str.to_lowercase().alias("severity"),
+        unescape_json(fields.str.extract(_MESSAGE_VALUE)).alias("message"),
+    )
+    frame = _amend(
+        frame, pl.col("host").is_null(),
+        pl.coalesce(fields.str.extract(_NESTED_HOST), "envelope_host").alias("host"),
+    )
+    frame = _amend(
+        frame, ~names_event(pl.col("shape")),
+        build_unnamed_shapes(fields, pl.col("format")).alias("shape"),
+    )
+    raw_time = pl.col("raw").str.slice(0, 400).str.extract(
+        rf"(?:^|[ \t\[(\"<|,=:])({TIME_PATTERN})"
+    )
+    frame = _amend(
+        frame, pl.col("_own_time").is_null(),
+        pl.coalesce(_split_date_and_time(fields), "header_time", raw_time).alias("_own_time"),
+    )
+    return frame  # fmt: skip
+
+
+def _amend(frame: pl.DataFrame, where: pl.Expr, column: pl.Expr) -> pl.DataFrame:
+    """Compute `column` anew for the rows of `where` only: cheaper than a branch for all rows."""
+    mask = frame.select(where.fill_null(value=False).alias("mask"))["mask"]
+    if not mask.any():
+        return frame
+    amended = frame.filter(mask).with_columns(column)
+    return pl.concat([frame.filter(~mask), amended])
 
 
 def _split_date_and_time(fields: pl.Expr) -> pl.Expr:
@@ -262,13 +309,9 @@ def _add_times(frame: pl.DataFrame, context: ObjectContext) -> pl.DataFrame:
     reference = observed.new_from_index(0, len(frame))
     if envelope.null_count() < len(frame):
         reference = parse_times(envelope, reference).fill_null(observed[0])
-    own = frame.select(
-        pl.coalesce("_split_time", "_field_time", "header_time", "_raw_time").alias("t")
-    )["t"]
-    time = parse_times(own, reference)
-    if "header_time" in frame.columns and time.null_count():
-        fallback = frame.select(pl.coalesce("header_time", "_raw_time").alias("t"))["t"]
-        time = time.fill_null(parse_times(fallback, reference))
+    time = parse_times(frame["_own_time"], reference)
+    if time.null_count():
+        time = time.fill_null(parse_times(frame["header_time"], reference))
     return frame.with_columns(time.alias("_time"), reference.alias("observed_time"))
 
 
@@ -289,8 +332,8 @@ def _select_record(
         pl.col("_time").is_null().alias("time_is_observed"),
         pl.col("observed_time"),
         pl.col("host"),
-        pl.coalesce("vendor", "_vendor").alias("vendor"),
-        pl.coalesce("product", "_product").alias("product"),
+        pl.col("_vendor").alias("vendor"),
+        pl.col("_product").alias("product"),
         pl.col("severity"),
         pl.col("message"),
         pl.col("format"),

@@ -38,37 +38,47 @@ _NUMBER = r"-?\d{1,6}(?:[,}\]])"
 _KEY_START = r'"(?i:(?:[a-z0-9_@\-]+\.)*(?:'
 _NAMING_PAIR = rf"{_KEY_START}{NAMING_KEYS}))\":(?:{_STRING}|{_NUMBER})"
 _DISCRIMINATING_PAIR = rf"{_KEY_START}{NAMING_KEYS}|{SORTING_KEYS}))\":(?:{_STRING}|{_NUMBER})"
-_ANY_KEY = r'"[^"\\]{1,64}":'
+_ANY_KEY = r'"[^"\\]+":'
 _JSON_TOKEN = f"{_DISCRIMINATING_PAIR}|{_ANY_KEY}"
 
 _MESSAGE_CODE = r"%[A-Z][A-Z0-9_]*(?:-[A-Z0-9_]+)*-\d-[A-Z0-9_]+|%[A-Z]+-\d-\d{6}"
 _MESSAGE_VALUE = r'"(?i:message|msg|log|text)":"((?:[^"\\]|\\.)*)"'
 _MAX_TEXT = 400
 _MASKED = (
-    r'"[^"]*"|\'[^\']{0,200}\''
-    r"|[^\s=,;()\[\]{}<>|\"']*\d[^\s,;()\[\]{}<>|\"'=]*"
+    r'"[^"]*"|\'[^\']*\''
+    r"|[^ \t\r\n=,;()\[\]{}<>|\"'0-9]*[0-9][^ \t\r\n,;()\[\]{}<>|\"'=]*"
 )
 MASK = "*"
 SHAPE_SEPARATOR = "\x1f"
 
 
-def build_shapes(
-    fields: pl.Expr, body: pl.Expr, program: pl.Expr, format_name: pl.Expr
-) -> pl.Expr:
-    """Return the shape of each log as text: format, then tokens or masked text.
+def build_text_shapes(body: pl.Expr, program: pl.Expr) -> pl.Expr:
+    """Return the shape of free text: its words, with quotes and all that holds a digit masked.
 
-    Structured formats are reduced to their keys and the values of discriminating keys; text to its
-    words, with quoted text and everything that holds a digit masked. The shape has four parts:
-    format, program or tokens, message code, masked text.
+    A shape has four parts: kind, program or tokens, message code, masked text.
     """
-    is_text = format_name.is_in(["text", "syslog"])
-    structured = fields.str.extract_all(_JSON_TOKEN).list.join("")
-    # A structured log that names no event may say in its message what happened.
-    message = pl.when(~is_text & ~structured.str.contains(_NAMING_PAIR)).then(
-        fields.str.extract(_MESSAGE_VALUE).str.slice(0, _MAX_TEXT)
-    )
-    head = pl.when(is_text).then(body.str.slice(0, _MAX_TEXT)).otherwise(message).fill_null("")
+    return _join_parts(pl.lit("text"), program.fill_null(""), body)
+
+
+def build_structured_shapes(fields: pl.Expr, format_name: pl.Expr) -> pl.Expr:
+    """Return the shape of structured logs: their keys and the values of discriminating keys."""
+    tokens = fields.str.extract_all(_JSON_TOKEN).list.join("")
+    return _join_parts(format_name, tokens, pl.lit(""))
+
+
+def build_unnamed_shapes(fields: pl.Expr, format_name: pl.Expr) -> pl.Expr:
+    """Return the shape of structured logs that name no event: their message may say it."""
+    tokens = fields.str.extract_all(_JSON_TOKEN).list.join("")
+    return _join_parts(format_name, tokens, fields.str.extract(_MESSAGE_VALUE).fill_null(""))
+
+
+def names_event(shape: pl.Expr) -> pl.Expr:
+    """Whether a structured shape holds a pair that names the event."""
+    return shape.str.contains(_NAMING_PAIR)
+
+
+def _join_parts(kind: pl.Expr, name: pl.Expr, text: pl.Expr) -> pl.Expr:
+    head = text.str.slice(0, _MAX_TEXT)
     masked = strip_control(head).str.replace_all(_MASKED, MASK)
     code = head.str.extract(f"({_MESSAGE_CODE})").fill_null("")
-    name = pl.when(is_text).then(program.fill_null("")).otherwise(structured)
-    return pl.concat_str(format_name, name, code, masked, separator=SHAPE_SEPARATOR)
+    return pl.concat_str(kind, name, code, masked, separator=SHAPE_SEPARATOR)

@@ -11,18 +11,24 @@ _RFC5424 = (
     r"(?s)^<(\d{1,3})>\d{1,2} (\S+) (\S+) (\S+) (\S+) (\S+) "
     r"(-|(?:\[(?:[^\]\\]|\\.)*\])+)(?: (.*))?$"
 )
+# ASCII classes and no counted repeats where possible: the automata stay small and fast.
+_D = "[0-9]"
 _TIME = (
-    r"[*.]?[A-Z][a-z]{2} {1,2}\d{1,2},? (?:\d{4},? )?\d{2}:\d{2}:\d{2}(?:[.,]\d{1,6})?(?: \d{4}\b)?"
-    r"(?: (?:[A-Z]{3,4}))?"
-    r"|\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(?:[.,]\d{1,9})?(?:Z|[+-]\d{2}:?\d{2})?"
+    rf"[*.]?[A-Z][a-z][a-z] +{_D}{_D}?,? (?:20{_D}{_D},? )?{_D}{_D}:{_D}{_D}:{_D}{_D}(?:[.,]{_D}+)?"
+    rf"(?: 20{_D}{_D})?(?: [A-Z][A-Z][A-Z][A-Z]?)?"
+    rf"|20{_D}{_D}-{_D}{_D}-{_D}{_D}[T ]{_D}{_D}:{_D}{_D}:{_D}{_D}(?:[.,]{_D}+)?"
+    rf"(?:Z|[+-]{_D}{_D}:?{_D}{_D})?"
 )
-_RFC3164 = rf"(?s)^(?:<(\d{{1,3}})>)?(?:\d+: )?(?:(?:[\w.\-]+: )?({_TIME})(?::\s*|\s+))?(.*)$"
+_RFC3164 = (
+    rf"(?s)^(?:<([0-9]+)>)?(?:[0-9]+: )?(?:(?:[A-Za-z0-9_.\-]+: )?({_TIME})(?::[ \t]*|[ \t]+))?(.*)$"
+)
 # After a time: an optional host, then an optional `program[pid]:`.
-_HOST = r"(?s)^(?::\s*)?(?:([A-Za-z0-9_][\w.\-]*(?::[0-9A-Fa-f:]+)?)\s+)?(?::\s*)?(.*)$"
-_TAG = (
-    r"(?s)^(?:([A-Za-z_][\w./\-]{0,63})(?:\(([^)\s]{1,40})\))?(?:\[(\d{1,10})\])?: ?)?(.*)$"
+_WORD = r"[A-Za-z0-9_.\-]"
+_HOST = rf"(?s)^(?:: *)?(?:([A-Za-z0-9_]{_WORD}*(?::[0-9A-Fa-f:]+)?)[ \t]+)?(?:: *)?(.*)$"
+_TAG = rf"(?s)^(?:([A-Za-z_][A-Za-z0-9_./\-]*)(?:\(([^) ]+)\))?(?:\[([0-9]+)\])?: ?)?(.*)$"
+_NOT_A_HOST = (
+    rf"^(?:[A-Za-z_][A-Za-z0-9_./\-]*\[[0-9]+\]:|[A-Za-z_][A-Za-z0-9_./\-]*: |%|CEF:|LEEF:|{_WORD}+=)"
 )
-_NOT_A_HOST = r"^(?:[A-Za-z_][\w./\-]*\[\d+\]:|[A-Za-z_][\w./\-]*: |%|CEF:|LEEF:|[\w.\-]+=)"
 
 HEADER_COLUMNS = ("pri", "header_time", "header_host", "program", "pid", "body")
 
@@ -34,7 +40,7 @@ def split_headers(lines: pl.DataFrame, column: str) -> pl.DataFrame:
     """
     modern = pl.col(column).str.extract_groups(_RFC5424)
     older = pl.col(column).str.extract_groups(_RFC3164)
-    is_modern = pl.col(column).str.contains(r"^<\d{1,3}>\d{1,2} \S+ \S+ \S+ \S+ \S+ [-\[]")
+    is_modern = pl.col(column).str.contains(r"^<[0-9]+>[0-9]+ \S+ \S+ \S+ \S+ \S+ [-\[]")
     parts = []
     indexed = lines.with_row_index("_row").with_columns(is_modern.alias("_modern"))
     first = indexed.filter(pl.col("_modern"))

@@ -109,9 +109,8 @@ class Template:
 def identify_template(shape: str) -> Template:
     """Return the template of one shape. Deterministic: the same shape gives the same id for ever."""
     format_name, name, code, masked = shape.split(SHAPE_SEPARATOR, 3)
-    if format_name in ("text", "syslog"):
+    if format_name == "text":
         identity, vendor, product = _identify_text(name, code, masked)
-        format_name = "text"
     else:
         identity, vendor, product = _identify_structure(name, masked)
     digest = hashlib.sha256(
