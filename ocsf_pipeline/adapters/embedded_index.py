@@ -32,6 +32,8 @@ from ocsf_pipeline.knowledge.plan import IndexPlan, IndexState
 from ocsf_pipeline.ports import Embedder, ObjectStore, PermanentPortError, TransientPortError
 
 _QUERIES_PER_BLOCK = 256
+_MAX_QUERY_CHARS = 8_000
+"""What follows is beyond any model's window; a log may be megabytes."""
 _EMPTY = IndexState(corpus_version=None, chunk_hashes={})
 
 
@@ -119,9 +121,10 @@ class EmbeddedClassIndex:
         if limit < 1:
             raise ValueError(f"limit must be at least 1, not {limit}")
         loaded = self._require_loaded()
+        cut = [query[:_MAX_QUERY_CHARS] for query in queries]
         blocks = [
-            self._search_block(loaded, queries[start : start + _QUERIES_PER_BLOCK], limit, start)
-            for start in range(0, len(queries), _QUERIES_PER_BLOCK)
+            self._search_block(loaded, cut[start : start + _QUERIES_PER_BLOCK], limit, start)
+            for start in range(0, len(cut), _QUERIES_PER_BLOCK)
         ]
         return pl.concat(blocks) if blocks else HIT_SCHEMA.to_frame()
 

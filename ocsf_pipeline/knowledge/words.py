@@ -15,7 +15,7 @@ _SPACE = re.compile(r"\s+")
 _SPACE_BEFORE_STOP = re.compile(r"\s+([.,;:!?)])")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _NAME_SEPARATOR = re.compile(r"[_\W]+")
-_COMPOUND = re.compile(r"\w*(?:[a-z0-9][A-Z]|_)\w*")
+_WORD = re.compile(r"\w+")
 _NUMBERING = frozenset({"id", "uid"})
 
 

@@ -27,6 +27,7 @@ class FakeObjectStore:
         self._bodies: dict[str, bytes] = {}
         self._refs: dict[str, ObjectRef] = {}
         self._piece_bytes = piece_bytes
+        self._now = _EPOCH
         self._ticks = 0
         self.before_write = before_write
         self.writes: list[str] = []
@@ -72,13 +73,17 @@ class FakeObjectStore:
         self._bodies.pop(key, None)
         self._refs.pop(key, None)
 
+    def advance(self, by: timedelta) -> None:
+        """Let time pass, so that what is written from now on is that much younger."""
+        self._now += by
+
     def _store(self, key: str, body: bytes) -> ObjectRef:
         self._ticks += 1
         ref = ObjectRef(
             key=key,
             version=f"v{self._ticks}",
             size_bytes=len(body),
-            last_modified=_EPOCH + timedelta(seconds=self._ticks),
+            last_modified=self._now + timedelta(seconds=self._ticks),
         )
         self._bodies[key] = bytes(body)
         self._refs[key] = ref
