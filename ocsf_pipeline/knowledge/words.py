@@ -43,6 +43,10 @@ def spell_out(text: str) -> str:
 
     So both the compound and its words can be found.
     """
-    return _COMPOUND.sub(
-        lambda match: f"{match[0]} {split_camel(match[0]).replace('_', ' ')}", text
-    )
+    return _WORD.sub(_spell_out_word, text)
+
+
+def _spell_out_word(match: re.Match[str]) -> str:
+    word = match[0]
+    spelt = " ".join(split_camel(word).replace("_", " ").split())
+    return word if spelt == word else f"{word} {spelt}"
