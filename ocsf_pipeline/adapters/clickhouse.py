@@ -33,7 +33,6 @@ from ocsf_pipeline.adapters.clickhouse_hours import (
     ClickHouseHourWriter,
     drop_leftovers,
     hold_lock,
-    write_parquet,
 )
 from ocsf_pipeline.classify.decisions import DECISION_SCHEMA
 from ocsf_pipeline.ports import PermanentPortError
@@ -195,12 +194,15 @@ class ClickHouseTables:
     def insert_frame(self, table: str, rows: pl.DataFrame, row_group_rows: int) -> None:
         """Append rows to a table; null text becomes ''. The tables must be open."""
         with port_errors(f"writing {len(rows)} rows to {table}"):
-            self._client.raw_insert(
-                table,
-                column_names=rows.columns,
-                insert_block=write_parquet(rows, row_group_rows),
-                fmt="Parquet",
+            # Columns without a value are left to ClickHouse's defaults: an event fills few of its
+            # hot attributes, and sending empty columns costs a twelfth of the time.
+            filled = [name for name in rows.columns if rows[name].null_count() < len(rows)]
+            body = io.BytesIO()
+            rows.select(filled).write_parquet(
+                body, compression="lz4", statistics=False, row_group_size=row_group_rows
             )
+            body.seek(0)
+            self._client.raw_insert(table, column_names=filled, insert_block=body, fmt="Parquet")
 
     # ----------------------------------------------------------------------------------------
 

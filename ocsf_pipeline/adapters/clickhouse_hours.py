@@ -10,7 +10,6 @@ committed, the earlier one's commit is refused.
 
 from __future__ import annotations
 
-import io
 import logging
 import secrets
 import threading
@@ -38,6 +37,7 @@ from ocsf_pipeline.tables.hours import (
 
 if TYPE_CHECKING:
     from ocsf_pipeline.adapters.clickhouse import ClickHouseTables
+    from ocsf_pipeline.adapters.clickhouse_connection import TablesOptions
 
 logger = logging.getLogger(__name__)
 
@@ -146,11 +146,12 @@ class ClickHouseHourWriter:
                 "SETTINGS max_bytes_to_merge_at_max_space_in_pool = 1"
             )
             self._staged.add(table)
-        try:
-            self._tables.insert_frame(staging, block, _ROW_GROUP_ROWS)
-        except StatementError as error:
-            raise self._explain_lost_staging(error) from error
-        self._counts[table] += len(block)
+        for piece in split_block(block, self._tables.options):
+            try:
+                self._tables.insert_frame(staging, piece, _ROW_GROUP_ROWS)
+            except StatementError as error:
+                raise self._explain_lost_staging(error) from error
+            self._counts[table] += len(piece)
 
     def _check_count(self, table: str) -> None:
         """Refuse to swap in less or more than what was handed over."""
@@ -228,12 +229,11 @@ class ClickHouseHourWriter:
             raise PermanentPortError("open the hour first: with tables.replace_hour(...) as writer")
 
 
-def write_parquet(rows: pl.DataFrame, row_group_rows: int) -> io.BytesIO:
-    """Return `rows` as Parquet: of the formats tried the fastest for both sides together."""
-    buffer = io.BytesIO()
-    rows.write_parquet(buffer, compression="lz4", statistics=False, row_group_size=row_group_rows)
-    buffer.seek(0)
-    return buffer
+def split_block(rows: pl.DataFrame, options: TablesOptions) -> Iterator[pl.DataFrame]:
+    """Yield `rows` in pieces that keep both bounds of a block, so that memory stays bounded."""
+    size = max(int(rows.estimated_size()), 1)
+    by_bytes = max(1, len(rows) * options.block_bytes // size)
+    yield from rows.iter_slices(min(options.block_rows, by_bytes))
 
 
 def drop_leftovers(tables: ClickHouseTables) -> list[str]:
