@@ -9,6 +9,7 @@ an approximate index would be slower to build and less right.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -31,6 +32,9 @@ from ocsf_pipeline.knowledge.hits import HIT_SCHEMA
 from ocsf_pipeline.knowledge.plan import IndexPlan, IndexState
 from ocsf_pipeline.ports import Embedder, ObjectStore, PermanentPortError, TransientPortError
 
+_LOG = logging.getLogger(__name__)
+_TEXTS_PER_SLAB = 512
+"""Some seconds of a real model's work: how often progress is told."""
 _QUERIES_PER_BLOCK = 256
 _MAX_QUERY_CHARS = 8_000
 """What follows is beyond any model's window; a log may be megabytes."""
@@ -253,8 +257,10 @@ class EmbeddedClassIndex:
         known = dict(zip(_texts(held.chunks), held.vectors, strict=True)) if held else {}
         texts = _texts(chunks)
         new = [text for text in dict.fromkeys(texts) if text not in known]
-        if new:
-            known.update(zip(new, self._embedder.encode(new).astype(np.float16), strict=True))
+        for start in range(0, len(new), _TEXTS_PER_SLAB):
+            slab = new[start : start + _TEXTS_PER_SLAB]
+            known.update(zip(slab, self._embedder.encode(slab).astype(np.float16), strict=True))
+            _LOG.info("embedded %d of %d new texts", start + len(slab), len(new))
         return Artefact(
             corpus_version=corpus_version(chunks),
             embedder=self._embedder.name,

@@ -88,17 +88,24 @@ def build_class_chunks(schema: OcsfSchema) -> list[ClassChunk]:
     return chunks
 
 
-def examples_to_chunks(examples: Iterable[LabelledExample]) -> list[ClassChunk]:
+def examples_to_chunks(
+    examples: Iterable[LabelledExample], per_event: int | None = None
+) -> list[ClassChunk]:
     """Return one chunk per example, by id; its text is the example's query.
 
-    Examples of one product, class and activity whose queries are equal give one chunk.
+    Examples of one product, class and activity whose queries are equal give one chunk. With
+    `per_event`, each event of a pack gives at most so many; overrides are never left out.
     """
     chunks: dict[tuple[object, ...], ClassChunk] = {}
+    taken: Counter[tuple[str, str, int]] = Counter()
     for example in sorted(examples, key=lambda item: item.example_id):
         if not example.query.strip():
             continue  # nothing to find it by
         key = (example.product, example.class_uid, example.activity_id, example.query)
-        if key not in chunks:
+        event = (example.product, example.event_name, example.class_uid)
+        is_enough = per_event is not None and taken[event] >= per_event
+        if key not in chunks and (example.origin == "override" or not is_enough):
+            taken[event] += 1
             chunks[key] = make_chunk(
                 example.example_id,
                 example.class_uid,

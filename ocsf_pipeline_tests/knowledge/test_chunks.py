@@ -146,6 +146,13 @@ def test_examples_that_differ_in_label_or_product_stay_apart() -> None:
     assert len(examples_to_chunks(examples)) == 4
 
 
+def test_examples_per_event_can_be_bounded_but_not_overrides() -> None:
+    examples = [make_example(f"raw {number}", f"query {number}") for number in range(5)]
+    assert len(examples_to_chunks(examples, per_event=2)) == 2
+    overrides = [replace(example, origin="override") for example in examples]
+    assert len(examples_to_chunks(overrides, per_event=2)) == 5
+
+
 def test_an_example_without_a_query_gives_no_chunk() -> None:
     assert examples_to_chunks([make_example("raw", "  ")]) == []
 
