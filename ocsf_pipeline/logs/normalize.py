@@ -55,6 +55,9 @@ _SYSLOG_SEVERITIES = (
     "emergency", "alert", "critical", "error", "warning", "notice", "informational", "debug",
 )  # fmt: skip
 
+# A brace alone may begin a GUID or a template; a quote or a closing brace after it means JSON.
+_JSON_START = r'^\s*\{\s*["}]'
+
 # Envelopes: shippers that put the original line into one string of a JSON object of their own.
 _ENVELOPE = (
     r'"message":"[\s\S]*"source_type":"|"source_type":"[\s\S]*"message":"'  # Vector
@@ -154,7 +157,7 @@ def _open_json(lines: pl.DataFrame) -> pl.DataFrame:
     Adds `fields` (JSON lines only), `format` (json, invalid, or null for other text),
     `envelope_time`, `envelope_host`; replaces `raw` where an envelope held it.
     """
-    is_json = pl.col("raw").str.contains(r"^\s*\{")
+    is_json = pl.col("raw").str.contains(_JSON_START)
     frame = lines.with_columns(
         canonicalize_json(pl.when(is_json).then(pl.col("raw"))).alias("fields"),
         is_json.alias("_json"),
@@ -185,7 +188,7 @@ def _open_envelopes(frame: pl.DataFrame) -> pl.DataFrame:
     )
     frame = frame.drop("envelope_time", "envelope_host").hstack(opened)
     held = pl.col("inside").is_not_null() & pl.col("inside").str.contains(r"\S")
-    is_json = held & pl.col("inside").str.contains(r"^\s*\{")
+    is_json = held & pl.col("inside").str.contains(_JSON_START)
     inner_fields = canonicalize_json(pl.when(is_json).then(pl.col("inside")))
     return frame.with_columns(inner_fields.alias("_inner")).with_columns(
         # A message that only looks like JSON is text: its envelope was sound, nothing is cut off.

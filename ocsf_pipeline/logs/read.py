@@ -13,7 +13,14 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from ocsf_pipeline.logs.blocks import Block, LineFrame, LongLine, cut_blocks, frame_lines
+from ocsf_pipeline.logs.blocks import (
+    LINE_SCHEMA,
+    Block,
+    LineFrame,
+    LongLine,
+    cut_blocks,
+    frame_lines,
+)
 from ocsf_pipeline.logs.columns import Header, recognize_header, split_rows
 from ocsf_pipeline.logs.compression import (
     CompressionLimits,
@@ -34,7 +41,7 @@ from ocsf_pipeline.logs.quarantine import (
     build_quarantine,
     select_quarantine,
 )
-from ocsf_pipeline.logs.records import NORMALIZED_SCHEMA, QUARANTINE_SCHEMA
+from ocsf_pipeline.logs.records import NORMALIZED_SCHEMA
 
 _HEAD_BYTES = 64 * 1024
 _UTF16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
@@ -44,7 +51,7 @@ _UTF16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 class ReadLimits:
     """Bounds on what one object may ask for."""
 
-    block_bytes: int = 32 << 20
+    block_bytes: int = 16 << 20
     """Text is worked on in blocks of this size; peak memory is a small multiple of it."""
     max_line_bytes: int = 1 << 20
     max_document_bytes: int = 64 << 20
@@ -79,7 +86,18 @@ def read_object(
     Every line or document element ends up in exactly one record or one quarantine row. Errors of
     the source itself (a reset, a replaced object) are raised: they are no property of the content.
     """
-    reader = _ObjectReader(context, registry, limits)
+    for raw in read_raw_frames(pieces, context, summary, limits):
+        yield count_frame(normalize_raw(raw, context, registry), summary)
+
+
+def read_raw_frames(
+    pieces: Iterator[bytes],
+    context: ObjectContext,
+    summary: ObjectSummary,
+    limits: ReadLimits = ReadLimits(),
+) -> Iterator[RawFrame]:
+    """Yield the records of one object as they stand, numbered, before they are normalised."""
+    reader = _ObjectReader(context, limits)
     digest = hashlib.sha256()
 
     def watch() -> Iterator[bytes]:
@@ -89,27 +107,49 @@ def read_object(
             yield piece
 
     watched = watch()
-    for frame in reader.read(watched):
-        summary.record_count += len(frame.records)
-        summary.quarantined_count += len(frame.quarantine)
-        yield frame
+    yield from reader.read(watched)
     for _rest in watched:  # after a refusal: the digest is that of the whole object
         pass
     summary.text_bytes = reader.text_bytes
     summary.digest = digest.hexdigest()
 
 
+def normalize_raw(
+    raw: RawFrame, context: ObjectContext, registry: TemplateRegistry
+) -> NormalizedFrame:
+    """Normalise one raw frame; frames are independent, so they may be worked on in any order."""
+    if raw.lines.is_empty():
+        return NormalizedFrame(pl.DataFrame(schema=NORMALIZED_SCHEMA), raw.quarantine)
+    frame = normalize_records(raw.lines, context, registry)
+    if raw.quarantine.is_empty():
+        return frame
+    return NormalizedFrame(frame.records, pl.concat([raw.quarantine, frame.quarantine]))
+
+
+def count_frame(frame: NormalizedFrame, summary: ObjectSummary) -> NormalizedFrame:
+    """Add the counts of one frame to the object's summary."""
+    summary.record_count += len(frame.records)
+    summary.quarantined_count += len(frame.quarantine)
+    return frame
+
+
+@dataclass(frozen=True)
+class RawFrame:
+    """Records of one block, as they stand, and what of the block could not be read."""
+
+    lines: pl.DataFrame
+    """position, offset_bytes, raw; `fields` too where rows came under a header."""
+    quarantine: pl.DataFrame
+
+
 class _ObjectReader:
-    def __init__(
-        self, context: ObjectContext, registry: TemplateRegistry, limits: ReadLimits
-    ) -> None:
+    def __init__(self, context: ObjectContext, limits: ReadLimits) -> None:
         self._context = context
-        self._registry = registry
         self._limits = limits
         self._position = 0
         self.text_bytes = 0
 
-    def read(self, pieces: Iterator[bytes]) -> Iterator[NormalizedFrame]:
+    def read(self, pieces: Iterator[bytes]) -> Iterator[RawFrame]:
         failures: list[str] = []
         text = self._decompress(pieces, failures)
         head = b""
@@ -133,7 +173,7 @@ class _ObjectReader:
         except DecompressionBombError:
             failures.append("decompression_bomb")
 
-    def _read_text(self, head: bytes, pieces: Iterator[bytes]) -> Iterator[NormalizedFrame]:
+    def _read_text(self, head: bytes, pieces: Iterator[bytes]) -> Iterator[RawFrame]:
         if b"\0" in head[:1024] and not head.strip(b"\0 \r\n"):
             head = b""  # nothing but padding: the line reader below rejects or drops it
         elif head[:1024].count(b"\0") > 8:
@@ -149,7 +189,7 @@ class _ObjectReader:
 
     def _read_document(
         self, container: Container, pieces: Iterator[bytes]
-    ) -> Iterator[NormalizedFrame]:
+    ) -> Iterator[RawFrame]:
         data = bytearray()
         for piece in pieces:
             data += piece
@@ -157,43 +197,42 @@ class _ObjectReader:
                 yield self._reject_rest("document_too_large", bytes(data), pieces)
                 return
         frame = split_document(bytes(data), container)
-        yield from self._normalize(frame)
+        yield from self._pass_on(frame)
 
     def _read_block(
         self, block: Block | LongLine, header: Header | None
-    ) -> Iterator[NormalizedFrame]:
+    ) -> Iterator[RawFrame]:
         if isinstance(block, LongLine):
             yield self._reject("line_too_long", block.offset_bytes, block.size_bytes, block.kept)
             return
         frame = frame_lines(block, self._position)
         if header is None:
-            yield from self._normalize(frame)
+            yield from self._pass_on(frame)
             return
         rows, odd = split_rows(frame.lines, header)
         context = self._context
         mismatched = select_quarantine(odd, "column_mismatch", context.key, context.hour)
-        yield NormalizedFrame(pl.DataFrame(schema=NORMALIZED_SCHEMA), mismatched)
-        yield from self._normalize(LineFrame(rows, frame.rejected, frame.next_position))
+        yield RawFrame(pl.DataFrame(schema=LINE_SCHEMA), mismatched)
+        yield from self._pass_on(LineFrame(rows, frame.rejected, frame.next_position))
 
-    def _normalize(self, frame: LineFrame) -> Iterator[NormalizedFrame]:
+    def _pass_on(self, frame: LineFrame) -> Iterator[RawFrame]:
         self._position = frame.next_position
-        if frame.rejected:
-            yield self._quarantine(frame.rejected)
-        if not frame.lines.is_empty():
-            yield normalize_records(frame.lines, self._context, self._registry)
+        yield RawFrame(
+            frame.lines, build_quarantine(frame.rejected, self._context.key, self._context.hour)
+        )
 
-    def _reject(self, reason: str, offset: int, size: int, kept: bytes) -> NormalizedFrame:
+    def _reject(self, reason: str, offset: int, size: int, kept: bytes) -> RawFrame:
         rejected = Rejected(self._position, offset, reason, size, kept)
         self._position += 1
         return self._quarantine([rejected])
 
-    def _reject_rest(self, reason: str, start: bytes, pieces: Iterator[bytes]) -> NormalizedFrame:
+    def _reject_rest(self, reason: str, start: bytes, pieces: Iterator[bytes]) -> RawFrame:
         size = len(start) + sum(len(piece) for piece in pieces)
         return self._reject(reason, 0, size, start[:MAX_KEPT_BYTES])
 
-    def _quarantine(self, rejected: list[Rejected]) -> NormalizedFrame:
+    def _quarantine(self, rejected: list[Rejected]) -> RawFrame:
         rows = build_quarantine(rejected, self._context.key, self._context.hour)
-        return NormalizedFrame(pl.DataFrame(schema=NORMALIZED_SCHEMA), rows)
+        return RawFrame(pl.DataFrame(schema=LINE_SCHEMA), rows)
 
 
 def _to_utf8(pieces: Iterator[bytes]) -> Iterator[bytes]:
@@ -208,8 +247,3 @@ def _to_utf8(pieces: Iterator[bytes]) -> Iterator[bytes]:
     for piece in itertools.chain([first[2:]], pieces):
         yield decoder.decode(piece).encode()
     yield decoder.decode(b"", final=True).encode()
-
-
-def empty_quarantine() -> pl.DataFrame:
-    """Return a quarantine frame without rows."""
-    return pl.DataFrame(schema=QUARANTINE_SCHEMA)

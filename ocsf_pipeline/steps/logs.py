@@ -1,0 +1,249 @@
+"""The asset `normalized_logs`: the objects of one hour become normalised batches.
+
+Belongs here: which objects to read, where their batches lie, what is up to date. Does not belong
+here: reading formats (`logs`).
+
+Under `logs/<hour>/`: one folder per object at one version (`part-*.parquet`, `templates.parquet`,
+`quarantine.parquet`), and `manifest.json`, written last, which names the objects that are in force.
+A late or rewritten object costs its own reading only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+
+from ocsf_pipeline.logs.layout import format_hour_folder, parse_hour
+from ocsf_pipeline.logs.normalize import ObjectContext, TemplateRegistry
+from ocsf_pipeline.logs.parallel import read_object_in_parallel
+from ocsf_pipeline.logs.read import ObjectSummary, ReadLimits
+from ocsf_pipeline.logs.records import NORMALIZED_SCHEMA, QUARANTINE_SCHEMA, UTC_TIME
+from ocsf_pipeline.ports import ObjectRef, ObjectStore
+from ocsf_pipeline.steps.artefacts import read_frame, read_json, write_frame, write_json
+
+NORMALIZER_VERSION = "1"
+"""Part of every batch's name: raise it when the same bytes must be read differently."""
+_PART_ROWS = 250_000
+Progress = Callable[[str], None]
+
+TEMPLATE_SCHEMA = pl.Schema(
+    {
+        "template_id": pl.String,
+        "format": pl.String,
+        "vendor": pl.String,
+        "product": pl.String,
+        "sample_fields": pl.String,
+        "sample_raw": pl.String,
+        "count": pl.UInt64,
+        "first_seen": UTC_TIME,
+        "last_seen": UTC_TIME,
+    }
+)
+_SAMPLE_CHARS = 16_000
+
+
+@dataclass(frozen=True)
+class ObjectBatch:
+    """One object at one version, normalised."""
+
+    key: str
+    version: str
+    folder: str
+    size_bytes: int
+    text_bytes: int
+    read_count: int
+    record_count: int
+    quarantined_count: int
+    part_count: int
+    digest: str
+
+
+@dataclass(frozen=True)
+class HourBatches:
+    """The normalised batches of one hour."""
+
+    hour: datetime
+    objects: tuple[ObjectBatch, ...]
+    read_objects: int = 0
+    """Objects that had to be read in this run; the others were up to date."""
+
+    @property
+    def record_count(self) -> int:
+        """Normalised records of the hour."""
+        return sum(item.record_count for item in self.objects)
+
+    @property
+    def quarantined_count(self) -> int:
+        """Quarantined items of the hour."""
+        return sum(item.quarantined_count for item in self.objects)
+
+
+def normalize_hour(
+    objects: ObjectStore,
+    artefacts: ObjectStore,
+    hour: datetime,
+    *,
+    prefix: str = "",
+    limits: ReadLimits = ReadLimits(),
+    registry: TemplateRegistry | None = None,
+    progress: Progress = lambda _text: None,
+    workers: int = 2,
+) -> HourBatches:
+    """Normalise the objects of `hour` that are new or changed; put exactly those in force."""
+    registry = registry or TemplateRegistry()
+    known = {item.folder: item for item in _read_manifest(artefacts, hour)}
+    batches: list[ObjectBatch] = []
+    read = 0
+    refs = list(objects.list_objects(format_hour_folder(prefix, hour)))
+    for number, ref in enumerate(refs, start=1):
+        context = ObjectContext(ref.key, ref.version, hour, ref.last_modified)
+        folder = f"{_hour_folder(hour)}/{NORMALIZER_VERSION}-{context.uid_prefix}"
+        batch = known.get(folder)
+        if batch is None:
+            progress(f"object {number} of {len(refs)}: reading {ref.key} ({ref.size_bytes:,} bytes)")
+            batch = _normalize_object(
+                objects, artefacts, ref, context, folder, registry, limits, workers
+            )
+            read += 1
+        batches.append(batch)
+    result = HourBatches(hour, tuple(batches), read)
+    if read or len(batches) != len(known):
+        document = {"objects": [asdict(item) for item in batches]}
+        write_json(artefacts, f"{_hour_folder(hour)}/manifest.json", document)
+        _delete_stale(artefacts, hour, {item.folder for item in batches})
+    return result
+
+
+def _normalize_object(
+    objects: ObjectStore,
+    artefacts: ObjectStore,
+    ref: ObjectRef,
+    context: ObjectContext,
+    folder: str,
+    registry: TemplateRegistry,
+    limits: ReadLimits,
+    workers: int,
+) -> ObjectBatch:
+    summary = ObjectSummary()
+    parts = 0
+    rows: list[pl.DataFrame] = []
+    quarantine: list[pl.DataFrame] = []
+    templates: list[pl.DataFrame] = []
+
+    def flush() -> None:
+        nonlocal parts
+        if rows:
+            write_frame(artefacts, _part_key(folder, parts), pl.concat(rows))
+            parts += 1
+            rows.clear()
+
+    pieces = objects.stream_object(ref)
+    for frame in read_object_in_parallel(pieces, context, registry, summary, limits, workers):
+        if not frame.records.is_empty():
+            rows.append(frame.records)
+            templates.append(summarize_templates(frame.records))
+        if not frame.quarantine.is_empty():
+            quarantine.append(frame.quarantine)
+        if sum(len(part) for part in rows) >= _PART_ROWS:
+            flush()
+    flush()
+    merged = merge_templates(templates)
+    write_frame(artefacts, f"{folder}/templates.parquet", merged)
+    if quarantine:
+        write_frame(artefacts, f"{folder}/quarantine.parquet", pl.concat(quarantine))
+    return ObjectBatch(
+        key=ref.key, version=ref.version, folder=folder, size_bytes=summary.size_bytes,
+        text_bytes=summary.text_bytes, read_count=summary.read_count,
+        record_count=summary.record_count, quarantined_count=summary.quarantined_count,
+        part_count=parts, digest=summary.digest,
+    )  # fmt: skip
+
+
+def summarize_templates(records: pl.DataFrame) -> pl.DataFrame:
+    """Return one row per template of `records`: a sample, a count, first and last time."""
+    return records.group_by("template_id", maintain_order=True).agg(
+        pl.first("format"),
+        pl.first("vendor"),
+        pl.first("product"),
+        pl.first("fields").str.slice(0, _SAMPLE_CHARS).alias("sample_fields"),
+        pl.first("raw").str.slice(0, _SAMPLE_CHARS).alias("sample_raw"),
+        pl.len().cast(pl.UInt64).alias("count"),
+        pl.min("time").alias("first_seen"),
+        pl.max("time").alias("last_seen"),
+    )
+
+
+def merge_templates(frames: list[pl.DataFrame]) -> pl.DataFrame:
+    """Merge template summaries: counts add up, the first sample stays."""
+    if not frames:
+        return pl.DataFrame(schema=TEMPLATE_SCHEMA)
+    merged = pl.concat(frames).group_by("template_id", maintain_order=True).agg(
+        pl.first("format", "vendor", "product", "sample_fields", "sample_raw"),
+        pl.sum("count"), pl.min("first_seen"), pl.max("last_seen"),
+    )  # fmt: skip
+    return merged.select(TEMPLATE_SCHEMA.names()).cast(dict(TEMPLATE_SCHEMA))  # type: ignore[arg-type]
+
+
+def load_hour(artefacts: ObjectStore, hour: datetime) -> HourBatches:
+    """Return what is in force for `hour`; no objects where it was never normalised."""
+    return HourBatches(hour, tuple(_read_manifest(artefacts, hour)))
+
+
+def load_hour_templates(artefacts: ObjectStore, hour: datetime) -> pl.DataFrame:
+    """Return the templates of `hour` (TEMPLATE_SCHEMA)."""
+    batches = load_hour(artefacts, hour).objects
+    return merge_templates(
+        [read_frame(artefacts, f"{batch.folder}/templates.parquet") for batch in batches]
+    )
+
+
+def iterate_records(artefacts: ObjectStore, batch: ObjectBatch) -> Iterator[pl.DataFrame]:
+    """Yield the records (NORMALIZED_SCHEMA) of one object, part by part."""
+    for number in range(batch.part_count):
+        yield read_frame(artefacts, _part_key(batch.folder, number), NORMALIZED_SCHEMA.names())
+
+
+def load_quarantine(artefacts: ObjectStore, batch: ObjectBatch) -> pl.DataFrame:
+    """Return the quarantine rows of one object."""
+    if not batch.quarantined_count:
+        return pl.DataFrame(schema=QUARANTINE_SCHEMA)
+    return read_frame(artefacts, f"{batch.folder}/quarantine.parquet")
+
+
+def list_hours(artefacts: ObjectStore) -> list[datetime]:
+    """Return the hours that have normalised batches, oldest first."""
+    found = []
+    for day in artefacts.list_folders("logs"):
+        for hour in artefacts.list_folders(f"logs/{day}"):
+            parsed = parse_hour(f"logs/{day}/{hour}/manifest.json")
+            if parsed is not None:
+                found.append(parsed)
+    return sorted(found)
+
+
+def _hour_folder(hour: datetime) -> str:
+    return format_hour_folder("logs", hour)
+
+
+def _part_key(folder: str, number: int) -> str:
+    return f"{folder}/part-{number:05d}.parquet"
+
+
+def _read_manifest(artefacts: ObjectStore, hour: datetime) -> list[ObjectBatch]:
+    document: dict[str, Any] = read_json(artefacts, f"{_hour_folder(hour)}/manifest.json") or {}
+    return [ObjectBatch(**item) for item in document.get("objects", [])]
+
+
+def _delete_stale(artefacts: ObjectStore, hour: datetime, kept: set[str]) -> None:
+    """Remove batches of object versions that are no longer in force, and leftovers of kills."""
+    stale = [
+        ref.key
+        for ref in artefacts.list_objects(_hour_folder(hour))
+        if ref.key.rsplit("/", 1)[0] not in kept and not ref.key.endswith("/manifest.json")
+    ]
+    for key in stale:
+        artefacts.delete_object(key)
