@@ -40,8 +40,8 @@ class Encoder:
 
     null_counts: Mapping[str, int]
     height: int
-    fallback_rows: dict[str, int] = field(default_factory=dict)
-    """Attribute path to the number of rows that a fallback filled (unconditional ones)."""
+    fallbacks: dict[str, str] = field(default_factory=dict)
+    """Attribute path to the column whose nulls its stand-in fills; to "" where it fills all."""
     has_nulls: bool = False
     has_unsafe_names: bool = False
 
@@ -74,7 +74,7 @@ class Encoder:
         nulls = self.null_counts[leaf.column]
         column = pl.col(leaf.column)
         if leaf.fallback is not None and not leaf.unless and nulls:
-            self.fallback_rows[path] = self.fallback_rows.get(path, 0) + nulls
+            self.fallbacks[path] = leaf.column
         if nulls == 0:
             return _Rendered(column, is_always_mapped=True)
         has_stand_in = leaf.fallback is not None and not leaf.unless
@@ -126,7 +126,7 @@ class Encoder:
                 )
                 stand_in = pl.when(absent).then(stand_in)
             elif own.expr is None:
-                self.fallback_rows[place] = self.fallback_rows.get(place, 0) + self.height
+                self.fallbacks[place] = ""
             expr = stand_in if own.expr is None else pl.coalesce(own.expr, stand_in)
             children[name] = _Rendered(
                 expr, may_be_null=bool(others), mapped=own.mapped,

@@ -19,25 +19,22 @@ import polars as pl
 from ocsf_pipeline.classify.decisions import DECISION_SCHEMA
 from ocsf_pipeline.events.aliases import load_aliases
 from ocsf_pipeline.events.mapping import EventMapping, compile_mapping
-from ocsf_pipeline.events.plan import EventPlan, build_plan, class_members, class_prefix
+from ocsf_pipeline.events.plan import build_plan, class_members, class_prefix
 from ocsf_pipeline.events.run import (
     GROUP,
     PREFIX,
     ROW,
     TEMPLATE_SCHEMA,
+    PlanRunner,
     Tally,
     assemble_rows,
     base_columns,
     join_parts,
-    run_plan,
 )
 from ocsf_pipeline.events.schema_view import ClassView, SchemaView, view_schema
 from ocsf_pipeline.events.shapes import (
     EMPTY_SHAPE,
     Shape,
-    count_decoded,
-    count_keys,
-    dtype_of,
     find_common_shape,
     find_shape,
     merge_shapes,
@@ -98,8 +95,8 @@ class EventMapper:
         """Prepare for the templates of `decisions`; plans are built when first needed."""
         self._view: SchemaView = view_schema(schema)
         self._aliases = load_aliases()
-        self._plans: dict[str, EventPlan] = {}
-        self._grown: dict[str, EventPlan] = {}
+        self._plans: dict[str, PlanRunner] = {}
+        self._grown: dict[str, PlanRunner] = {}
         self._mappings = {item.version: item for item in mappings.values()}
         self._templates = self._list_templates(decisions, mappings)
 
@@ -147,59 +144,63 @@ class EventMapper:
             unmapped_counts=dict(tally.unfit),
         )
 
-    def _plan(self, version: str) -> EventPlan:
+    def _plan(self, version: str) -> PlanRunner:
         grown = self._grown.get(version)
         if grown is not None:
             return grown
         plan = self._plans.get(version)
         if plan is None:
-            plan = self._plans[version] = build_plan(self._view, self._mappings[version])
+            plan = self._plans[version] = PlanRunner(
+                build_plan(self._view, self._mappings[version])
+            )
         return plan
 
     def _map_group(
-        self, rows: pl.DataFrame, plan: EventPlan, tally: Tally, may_grow: bool = True
+        self, rows: pl.DataFrame, plan: PlanRunner, tally: Tally, may_grow: bool = True
     ) -> list[pl.DataFrame]:
         """Map rows that share a plan; falls back to smaller pieces where a row breaks it."""
         try:
-            decoded = rows.get_column("fields").str.json_decode(dtype_of(plan.mapping.shape))
+            decoded = rows.get_column("fields").str.json_decode(plan.dtype)
         except pl.exceptions.ComputeError:
             return self._map_odd_rows(rows, plan, tally)
         values = rows.with_columns(decoded.alias("@fields"))
-        is_whole = values.select(
-            count_keys(pl.col("fields")) == count_decoded(pl.col("@fields"), plan.mapping.shape)
-        ).to_series()
+        is_whole = plan.find_whole(values)
         if is_whole.all():
-            return [run_plan(values, plan, tally, keep_whole=False)]
+            return [plan.run(values, tally, keep_whole=False)]
         whole, partial = values.filter(is_whole), values.filter(~is_whole)
-        parts = [run_plan(whole, plan, tally, keep_whole=False)] if whole.height else []
+        parts = [plan.run(whole, tally, keep_whole=False)] if whole.height else []
         grown = self._grow_plan(plan, partial) if may_grow else plan
         if grown is plan:
-            return [*parts, run_plan(partial, plan, tally, keep_whole=True)]
+            return [*parts, plan.run(partial, tally, keep_whole=True)]
         return [*parts, *self._map_group(partial.drop("@fields"), grown, tally, may_grow=False)]
 
-    def _grow_plan(self, plan: EventPlan, rows: pl.DataFrame) -> EventPlan:
+    def _grow_plan(self, plan: PlanRunner, rows: pl.DataFrame) -> PlanRunner:
         """Return a plan that also knows the fields that some of `rows` have beyond the shape."""
         texts = rows.get_column("fields").gather_every(max(1, rows.height // SHAPE_SAMPLE))
-        shape = merge_shapes(plan.mapping.shape, find_common_shape(texts.head(SHAPE_SAMPLE)))
-        if shape == plan.mapping.shape:
+        shape = merge_shapes(plan.plan.mapping.shape, find_common_shape(texts.head(SHAPE_SAMPLE)))
+        if shape == plan.plan.mapping.shape:
             return plan
         grown = self._plan_for(plan, shape)
-        self._grown[plan.mapping.version] = grown
+        self._grown[plan.plan.mapping.version] = grown
         return grown
 
-    def _plan_for(self, plan: EventPlan, shape: Shape) -> EventPlan:
+    def _plan_for(self, plan: PlanRunner, shape: Shape) -> PlanRunner:
         mapping = compile_mapping(
-            self._view, self._aliases, plan.mapping.template_id, plan.mapping.class_uid, shape
+            self._view,
+            self._aliases,
+            plan.plan.mapping.template_id,
+            plan.plan.mapping.class_uid,
+            shape,
         )
         known = self._plans.get(mapping.version)
         if known is None:
-            known = build_plan(self._view, mapping)
+            known = PlanRunner(build_plan(self._view, mapping))
             if len(self._plans) < 10_000:
                 self._plans[mapping.version] = known
         return known
 
     def _map_odd_rows(
-        self, rows: pl.DataFrame, plan: EventPlan, tally: Tally
+        self, rows: pl.DataFrame, plan: PlanRunner, tally: Tally
     ) -> list[pl.DataFrame]:
         """Map rows of which at least one cannot be decoded with the plan's shape."""
         if rows.height > SMALL_PIECE:
@@ -225,11 +226,10 @@ class EventMapper:
             parts += self._map_piece(piece, self._plan_for(plan, wanted), tally)
         return parts
 
-    def _map_piece(self, rows: pl.DataFrame, plan: EventPlan, tally: Tally) -> list[pl.DataFrame]:
+    def _map_piece(self, rows: pl.DataFrame, plan: PlanRunner, tally: Tally) -> list[pl.DataFrame]:
         """Map rows that the plan was made for; what still cannot be read is kept as text."""
-        dtype = dtype_of(plan.mapping.shape)
         try:
-            rows.get_column("fields").str.json_decode(dtype)
+            rows.get_column("fields").str.json_decode(plan.dtype)
         except pl.exceptions.ComputeError:
             if rows.height > 1:
                 return [

@@ -23,6 +23,8 @@ from ocsf_pipeline.schema.model import OcsfSchema
 
 RULES_VERSION = "1"
 """Raise when the same inputs compile to other rules or run to other events."""
+SELF_ACTING_CLASSES = frozenset({"authentication"})
+"""Whoever acts is the user that the event is about, unless the log names another."""
 _RESERVED = frozenset({
     "time", "message", "raw_data", "unmapped", "activity_id", "activity_name", "type_uid",
     "type_name", "class_uid", "class_name", "category_uid", "category_name", "observables",
@@ -119,6 +121,8 @@ def compile_mapping(
     chooser = _Chooser(view, owner)
     for proposal in sorted(_propose(aliases, shape), key=lambda item: item.rank):
         chooser.offer(proposal)
+    if owner.name in SELF_ACTING_CLASSES:
+        chooser.make_actor_the_user()
     chooser.offer_column("@severity", ("severity",))
     chooser.offer_column("@host", ("device.hostname", "src_endpoint.hostname"))
     chooser.offer_column("@message", ("finding_info.title",))
@@ -178,6 +182,15 @@ class _Chooser:
             if resolved is not None:
                 self._take(target, (column,), f"column {column[1:]}")
                 return
+
+    def make_actor_the_user(self) -> None:
+        """Where only an actor is named, let its rules give the class's `user`."""
+        if any(target.startswith("user.") for target in self.rules):
+            return
+        for target in [name for name in self.rules if name.startswith("actor.user.")]:
+            rule = self.rules.pop(target)
+            reason = self.evidence.pop(target)
+            self._take(target.removeprefix("actor."), rule.source, reason)
 
     def _take(self, target: str, source: tuple[str, ...], reason: str) -> bool:
         resolved = self._view.resolve_path(self._owner, target)

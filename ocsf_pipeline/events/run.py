@@ -23,6 +23,7 @@ from ocsf_pipeline.events.required import (
     UNKNOWN,
 )
 from ocsf_pipeline.events.rows import EVENT_SCHEMA, HOT_ATTRIBUTES
+from ocsf_pipeline.events.shapes import count_decoded, count_keys, dtype_of, find_notations
 from ocsf_pipeline.events.values import (
     caption_of,
     cast_enum,
@@ -34,6 +35,7 @@ from ocsf_pipeline.events.values import (
 ROW = "@row"
 GROUP = "@group"
 PREFIX = "@prefix"
+MAX_OUTPUTS = 64
 SEVERITY_COLUMN = "@severity"
 DECODED = "@fields"
 TEMPLATE_SCHEMA = pl.Schema(
@@ -93,40 +95,80 @@ def _filled(name: str) -> pl.Expr:
     return pl.when(pl.col(name) != "").then(pl.col(name))
 
 
-def run_plan(rows: pl.DataFrame, plan: EventPlan, tally: Tally, keep_whole: bool) -> pl.DataFrame:
-    """Map rows whose fields are decoded in the column `@fields`.
+class PlanRunner:
+    """A plan with its expressions made: they depend on the rows only by which columns are null."""
 
-    `keep_whole`: the rows have fields that the plan does not know, so `unmapped` takes the whole
-    of `fields`. Returns the row number, the event's JSON text, and the columns that come from
-    mapped values.
-    """
-    values = rows.with_columns(_leaf(path).alias(name) for path, name in plan.leaves.items()).drop(
-        DECODED
-    )
-    values = values.with_columns(
-        _source(plan, item).alias(f"{item.name}r") for item in plan.columns
-    )
-    values = values.with_columns(_cast(item).alias(item.name) for item in plan.columns)
-    values = values.with_columns(expr for item in plan.columns for expr in _second_pass(item))
-    nulls = dict(zip(values.columns, values.null_count().row(0), strict=True))
-    encoder = Encoder(nulls, values.height)
+    def __init__(self, plan: EventPlan) -> None:
+        """Make the expressions of `plan`; cheap next to running them, dear next to a few rows."""
+        self.plan = plan
+        self.dtype = dtype_of(plan.mapping.shape)
+        self._decoded_count = count_decoded(pl.col(DECODED), plan.mapping.shape)
+        self._leaves = [_leaf(path).alias(name) for path, name in plan.leaves.items()]
+        self._sources = [_source(plan, item).alias(f"{item.name}r") for item in plan.columns]
+        self._casts = [_cast(item).alias(item.name) for item in plan.columns]
+        self._second = [expr for item in plan.columns for expr in _second_pass(item)]
+        self._outputs: dict[tuple[int, ...], _Output] = {}
+
+    def find_whole(self, rows: pl.DataFrame) -> pl.Series:
+        """Return for each row with decoded fields whether the plan knows all of its fields."""
+        has = rows.select_seq(find_notations(pl.col("fields"))).row(0)
+        return rows.select_seq(count_keys(pl.col("fields"), has) == self._decoded_count).to_series()
+
+    def run(self, rows: pl.DataFrame, tally: Tally, keep_whole: bool) -> pl.DataFrame:
+        """Map rows whose fields are decoded in the column `@fields`.
+
+        `keep_whole`: the rows have fields that the plan does not know, so `unmapped` takes the
+        whole of `fields`. Returns the row number, the event's JSON text, and the columns that
+        come from mapped values.
+        """
+        plan, height = self.plan, rows.height
+        values = rows.with_columns_seq(self._leaves).drop(DECODED)
+        values = values.with_columns_seq(self._sources)
+        values = values.with_columns_seq(self._casts).with_columns_seq(self._second)
+        counts = [column.null_count() for column in values.get_columns()]
+        nulls = dict(zip(values.columns, counts, strict=True))
+        # 0: in every row, 2: in none, 1: in some. Rows of one template seldom differ in this.
+        pattern = (
+            keep_whole,
+            *((count > 0) + (count == height) for count in counts),
+        )
+        output = self._outputs.get(pattern)
+        if output is None:
+            output = _make_output(plan, nulls, height, keep_whole)
+            if len(self._outputs) < MAX_OUTPUTS:
+                self._outputs[pattern] = output
+        for path, column in output.fallbacks.items():
+            tally.fallbacks[f"{plan.owner.uid}:{path}"] += nulls[column] if column else height
+        for item in plan.columns:
+            unfit = height - nulls.get(unfit_name(item.name), height)
+            if unfit and item.rule.cast != "enum":
+                tally.unfit[f"{plan.owner.uid}:{item.rule.target}"] += unfit
+        return values.select_seq(output.columns)
+
+
+@dataclass(frozen=True)
+class _Output:
+    columns: list[pl.Expr]
+    fallbacks: dict[str, str]
+    """Attribute path to the column whose nulls it fills; to "" where it fills every row."""
+
+
+def _make_output(plan: EventPlan, nulls: dict[str, int], height: int, keep_whole: bool) -> _Output:
+    encoder = Encoder(nulls, height)
     event = encoder.encode(plan.tree)
-    for path, count in encoder.fallback_rows.items():
-        tally.fallbacks[f"{plan.owner.uid}:{path}"] += count
-    for item in plan.columns:
-        unfit = values.height - nulls.get(unfit_name(item.name), values.height)
-        if unfit and item.rule.cast != "enum":
-            tally.unfit[f"{plan.owner.uid}:{item.rule.target}"] += unfit
-    unmapped = _encode_leftovers(plan, nulls, values.height, keep_whole)
+    if event is None:
+        raise ValueError(f"the plan of class {plan.owner.uid} has no attribute")
+    unmapped = _encode_leftovers(plan, nulls, height, keep_whole)
     pieces = [pl.col(PREFIX)]
     if unmapped is not None:
         pieces.append(pl.concat_str(pl.lit('"unmapped":'), unmapped, pl.lit(",")).fill_null(""))
-    if event is None:
-        raise ValueError(f"the plan of class {plan.owner.uid} has no attribute")
     pieces.append(event.str.strip_prefix("{"))
-    return values.select(
-        pl.col(ROW), pl.concat_str(pieces).alias("event"), *_hot_columns(plan, nulls, values.height)
-    )
+    columns = [
+        pl.col(ROW),
+        pl.concat_str(pieces).alias("event"),
+        *_hot_columns(plan, nulls, height),
+    ]
+    return _Output(columns, encoder.fallbacks)
 
 
 def _leaf(path: Sequence[str]) -> pl.Expr:

@@ -7,11 +7,14 @@ about a log.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from ocsf_pipeline.schema.model import Attribute, ObjectType, OcsfSchema
+
+_RECENT: deque[tuple[OcsfSchema, SchemaView]] = deque(maxlen=4)
 
 
 @dataclass(frozen=True)
@@ -131,7 +134,16 @@ class ResolvedPath:
 
 
 def view_schema(schema: OcsfSchema) -> SchemaView:
-    """Return the view of a parsed schema."""
+    """Return the view of a parsed schema; the views of the last few schemas are remembered."""
+    for known, view in _RECENT:
+        if known is schema:
+            return view
+    view = _make_view(schema)
+    _RECENT.append((schema, view))
+    return view
+
+
+def _make_view(schema: OcsfSchema) -> SchemaView:
     types = {name: _read_type(schema, name) for name in schema.types}
     types["object_t"] = TypeView("object_t", "object_t")
     objects = {

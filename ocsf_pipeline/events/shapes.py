@@ -174,18 +174,41 @@ def dtype_of(shape: Shape) -> pl.DataType:
     return pl.List(struct) if shape.kind is Kind.RECORDS else struct
 
 
-def count_keys(text: pl.Expr) -> pl.Expr:
+_KEY_END = '":'
+_DEDUCTED = ('\\":', '":null', '": null')  # quotes inside strings; members that are null
+_GIVEN_BACK = ('\\":null', '\\": null')  # what was deducted twice: null after an inner quote
+_MISLEADING = ('\\\\":', '" :', '"\t', '"\n', '"\r')  # names ending in a backslash; loose notation
+_COUNTED = (*_DEDUCTED, *_GIVEN_BACK, *_MISLEADING)
+
+
+def find_notations(text: pl.Expr) -> list[pl.Expr]:
+    """Return for each notation that makes counting keys dearer whether any row has it."""
+    return [text.str.contains(part, literal=True).any().alias(part) for part in _COUNTED]
+
+
+def count_keys(text: pl.Expr, has: tuple[bool, ...] = (True,) * len(_COUNTED)) -> pl.Expr:
     """Return how many keys with a value other than null stand in JSON object texts.
 
-    Exact for compact JSON and for JSON with a blank after the colon; for stranger notations, and
-    where a string holds what looks like a null field, the count differs from the truth, which
-    costs space (`fields` is then kept whole), never a value.
+    `has`: what `find_notations` found; what no row has is not counted. -1 where it cannot be told
+    by counting: a name that ends in a backslash, white space before a colon or at a line's end.
+    Otherwise never less than the truth, so that no field goes unnoticed.
     """
-    keys = text.str.count_matches('":', literal=True) - text.str.count_matches('\\":', literal=True)
-    nulls = text.str.count_matches(":null", literal=True) + text.str.count_matches(
-        ": null", literal=True
-    )
-    return keys.cast(pl.Int64) - nulls.cast(pl.Int64)
+
+    def count(part: str) -> pl.Expr:
+        return text.str.count_matches(part, literal=True).cast(pl.Int64)
+
+    present = [part for part, is_there in zip(_COUNTED, has, strict=True) if is_there]
+    keys = count(_KEY_END)
+    for part in present:
+        if part in _DEDUCTED:
+            keys = keys - count(part)
+        elif part in _GIVEN_BACK:
+            keys = keys + count(part)
+    misleading = [part for part in present if part in _MISLEADING]
+    if misleading:
+        is_misleading = pl.any_horizontal(text.str.contains(i, literal=True) for i in misleading)
+        keys = pl.when(is_misleading).then(-1).otherwise(keys)
+    return keys
 
 
 def count_decoded(root: pl.Expr, shape: Shape) -> pl.Expr:

@@ -1,117 +1,30 @@
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
-from functools import lru_cache
-from importlib import import_module
-from importlib.resources import files
-from typing import Any
+from functools import partial
 
-import polars as pl
 import pytest
-from jsonschema import Draft202012Validator
-from ocsf_json_schema import OcsfJsonSchemaEmbedded
 
-from ocsf_pipeline.classify.decisions import DECISION_SCHEMA
-from ocsf_pipeline.events.execute import MappedEvents, map_events
-from ocsf_pipeline.events.mapping import compile_mappings
-from ocsf_pipeline.logs.records import NORMALIZED_SCHEMA
 from ocsf_pipeline.schema.model import OcsfSchema
-from ocsf_pipeline.schema.parse import parse_schema
-
-VERSION = "1.8.0"
-ARRIVAL = datetime(2026, 3, 2, 10, 30, 0, 250_000, tzinfo=UTC)
-
-MakeRecords = Callable[..., pl.DataFrame]
-MapLogs = Callable[..., MappedEvents]
-Judge = Callable[[dict[str, Any]], list[str]]
-
-
-@lru_cache(maxsize=1)
-def read_export() -> bytes:
-    return (files("ocsf_json_schema") / "ocsf" / f"{VERSION}.json").read_bytes()
+from ocsf_pipeline_tests.fakes.mapped_logs import (
+    Judge,
+    MapLogs,
+    judge_by_json_schema,
+    map_logs_with,
+    read_schema,
+)
 
 
 @pytest.fixture(scope="session")
 def schema() -> OcsfSchema:
-    return parse_schema(read_export())
-
-
-def make_records(
-    logs: Iterable[object], template_id: str = "t1", **columns: object
-) -> pl.DataFrame:
-    """Records of one template; a log is an object for `fields`, or JSON text as it is."""
-    rows = []
-    for number, log in enumerate(logs):
-        text = log if isinstance(log, str | None) else json.dumps(log)
-        rows.append({
-            "event_uid": f"{template_id}-{number}", "object_key": "dt=2026-03-02/hour=10/a.json",
-            "position": number, "hour": ARRIVAL.replace(minute=0, second=0, microsecond=0),
-            "time": ARRIVAL, "time_is_observed": False, "observed_time": ARRIVAL, "host": None,
-            "vendor": None, "product": None, "severity": None, "message": None, "format": "json",
-            "fields": text, "raw": text or "", "template_id": template_id, **columns,
-        })  # fmt: skip
-    return pl.DataFrame(rows, schema=NORMALIZED_SCHEMA)
-
-
-def make_decisions(schema: OcsfSchema, templates: dict[str, tuple[int, int, str]]) -> pl.DataFrame:
-    """Decisions by template_id from (class_uid, activity_id, sample fields)."""
-    rows = []
-    for template_id, (class_uid, activity_id, sample) in templates.items():
-        owner = schema.get_class(class_uid)
-        rows.append({
-            "template_id": template_id, "class_uid": class_uid, "class_name": owner.caption,
-            "category_uid": owner.category_uid, "activity_id": activity_id,
-            "type_uid": class_uid * 100 + activity_id, "confidence": 0.9, "status": "accepted",
-            "candidates": "[]", "evidence": "[]", "schema_version": VERSION,
-            "knowledge_version": "k1", "ranker_version": "r1", "query": "", "format": "json",
-            "vendor": None, "product": None, "sample_fields": sample, "sample_raw": sample,
-        })  # fmt: skip
-    return pl.DataFrame(rows, schema=DECISION_SCHEMA)
+    return read_schema()
 
 
 @pytest.fixture(scope="session")
 def map_logs(schema: OcsfSchema) -> MapLogs:
-    """Map logs of one template whose sample is the first of them."""
-
-    def run(class_uid: int, logs: list[object], sample: object = None, **columns: object) -> Any:
-        records = make_records(logs, **columns)
-        text = json.dumps(sample) if sample is not None else records.item(0, "fields")
-        decisions = make_decisions(schema, {"t1": (class_uid, 1, text)})
-        return map_events(records, decisions, compile_mappings(schema, decisions), schema)
-
-    return run
+    return partial(map_logs_with, schema)
 
 
-@lru_cache(maxsize=1)
-def _json_schemas() -> OcsfJsonSchemaEmbedded:
-    return OcsfJsonSchemaEmbedded(json.loads(read_export()))
-
-
-@lru_cache(maxsize=512)
-def _validator(name: str, profiles: tuple[str, ...]) -> Draft202012Validator:
-    body = _json_schemas().get_class_schema(name, list(profiles))
-    # The generator reads `device.os.version` as the name of a member; test_required checks those.
-    if any("." in key for option in body.get("anyOf", []) for key in option["required"]):
-        del body["anyOf"]
-    return Draft202012Validator(body)
-
-
-def _pydantic_model(caption_name: str) -> Any:
-    module = import_module(f"ocsf.v{VERSION.replace('.', '_')}.events")
-    return getattr(module, "".join(part.capitalize() for part in re.split("[_/]", caption_name)))
-
-
-@lru_cache(maxsize=128)
-def _class_key(class_uid: int) -> str:
-    classes = json.loads(read_export())["classes"]
-    return next(key for key, body in classes.items() if body["uid"] == class_uid)
-
-
-def judge_by_json_schema(event: dict[str, Any]) -> list[str]:
-    name = _class_key(event["class_uid"])
-    profiles = tuple(event.get("metadata", {}).get("profiles", ()))
-    found = _validator(name, profiles).iter_errors(event)
-    return [f"{'.'.join(map(str, error.absolute_path))}: {error.message}" for error in found]
+@pytest.fixture(scope="session")
+def judge() -> Judge:
+    """An independent judge: the JSON Schema that ocsf-json-schema gives for the class."""
+    return judge_by_json_schema
