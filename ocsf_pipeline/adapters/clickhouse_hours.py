@@ -46,7 +46,7 @@ _ROW_GROUP_ROWS = 50_000
 _LOCK_POLL_SECONDS = 0.05
 
 _live_names: set[str] = set()
-"""Tokens of open writers and names of held locks of this process: no leftovers."""
+"""Of this process: tokens of open writers, and held locks as database.name. No leftovers."""
 _lock_guard = threading.Lock()
 
 
@@ -263,7 +263,9 @@ def drop_leftovers(tables: ClickHouseTables) -> list[str]:
         )
     ]
     dead = [
-        name for name in names if name not in _live_names and not _is_live(read_staging_token(name))
+        name
+        for name in names
+        if f"{tables.database}.{name}" not in _live_names and not _is_live(read_staging_token(name))
     ]
     for name in dead:
         logger.info("dropping %s, left by a run that died", name)
@@ -299,20 +301,21 @@ def hold_lock(tables: ClickHouseTables, name: str) -> Iterator[None]:
         except PortError:
             # What was done under the lock is done; the lock itself ages.
             logger.warning("the lock %s could not be dropped", table, exc_info=True)
-        _live_names.discard(table)
+        _live_names.discard(f"{tables.database}.{table}")
 
 
 def _try_lock(tables: ClickHouseTables, table: str) -> bool:
+    key = f"{tables.database}.{table}"
     with _lock_guard:
         try:
             tables.execute(f"CREATE TABLE {table} (at DateTime) ENGINE = Memory")
         except StatementError as error:
             if error.code != TABLE_EXISTS:
                 raise
-            if tables.capabilities.several_processes or table in _live_names:
+            if tables.capabilities.several_processes or key in _live_names:
                 return False
             # Nobody else can have the tables open, so its maker is dead: the lock is taken over.
-        _live_names.add(table)
+        _live_names.add(key)
         return True
 
 
@@ -326,6 +329,6 @@ def _break_old_lock(tables: ClickHouseTables, table: str) -> None:
             "age": int(tables.options.lock_timeout_s),
         },
     )
-    if old and table not in _live_names:
+    if old and f"{tables.database}.{table}" not in _live_names:
         logger.warning("breaking the lock %s, left by a process that died", table)
         tables.execute(f"DROP TABLE IF EXISTS {table}")
