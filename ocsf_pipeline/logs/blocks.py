@@ -146,9 +146,7 @@ def _number_lines(frame: pl.DataFrame, bad: pl.DataFrame, first_position: int) -
     """Give good and bad lines their positions in the order of their offsets."""
     order = np.sort(np.concatenate((frame["offset_bytes"].to_numpy(), bad["offset_bytes"])))
     position = np.searchsorted(order, frame["offset_bytes"].to_numpy()) + first_position
-    lines = frame.select(
-        pl.Series("position", position, dtype=pl.UInt64), "offset_bytes", "raw"
-    )
+    lines = frame.select(pl.Series("position", position, dtype=pl.UInt64), "offset_bytes", "raw")
     rejected = [
         Rejected(
             position=int(np.searchsorted(order, offset)) + first_position,

@@ -66,7 +66,9 @@ def _read_comment_header(lines: list[str]) -> Header | None:
 
 def _read_header_line(lines: list[str]) -> Header | None:
     for delimiter in _DELIMITERS:
-        cells = [cell.strip().strip('"') for cell in next(csv.reader([lines[0]], delimiter=delimiter))]
+        cells = [
+            cell.strip().strip('"') for cell in next(csv.reader([lines[0]], delimiter=delimiter))
+        ]
         least = _MIN_SPACED_COLUMNS if delimiter == " " else _MIN_COLUMNS
         if len(cells) < least or not all(_CELL.match(cell) for cell in cells):
             continue

@@ -37,8 +37,11 @@ class CompressionLimits:
     ratio_floor_bytes: int = 32 << 20
 
 
+DEFAULT_LIMITS = CompressionLimits()
+
+
 def decompress_pieces(
-    pieces: Iterator[bytes], limits: CompressionLimits = CompressionLimits()
+    pieces: Iterator[bytes], limits: CompressionLimits = DEFAULT_LIMITS
 ) -> Iterator[bytes]:
     """Yield the decompressed content of `pieces`, at most about 1 MiB at a time.
 
@@ -63,9 +66,7 @@ def _chain(head: bytes, pieces: Iterator[bytes]) -> Iterator[bytes]:
     yield from pieces
 
 
-def _guard(
-    counted: Iterator[tuple[int, bytes]], limits: CompressionLimits
-) -> Iterator[bytes]:
+def _guard(counted: Iterator[tuple[int, bytes]], limits: CompressionLimits) -> Iterator[bytes]:
     """Pass on pieces until they exceed the limits; `counted` gives (compressed bytes, piece)."""
     total = 0
     for compressed_bytes, piece in counted:

@@ -19,13 +19,13 @@ from ocsf_pipeline.logs.jsontext import (
 )
 
 _ACCESS = (
-    r'^(?:(\S+:\d+|[\w.\-]+\.[a-z]{2,}) )?(\S+) (\S+) (\S+|\S+ \S+) \[([^\]]+)\] '
+    r"^(?:(\S+:\d+|[\w.\-]+\.[a-z]{2,}) )?(\S+) (\S+) (\S+|\S+ \S+) \[([^\]]+)\] "
     r'"((?:[^"\\]|\\.)*)" (\d{3}) (\d+|-)(?: "((?:[^"\\]|\\.)*)" "((?:[^"\\]|\\.)*)")?(.*)$'
 )
 # ASCII classes throughout: Unicode ones make the automata several times larger and slower.
 _KEY = r"[A-Za-z_@][A-Za-z0-9_.\-@/]*"
 _PAIR = (
-    rf'(?:^|[ \t,;|(\[{{]){_KEY}='
+    rf"(?:^|[ \t,;|(\[{{]){_KEY}="
     r'(?:"[^"\\]*(?:\\.[^"\\]*)*"|\'[^\']*\'|[^ \t,;"\']*)'
 )
 _PAIR_START = rf"(?:^|[ \t,;|(\[{{]){_KEY}="
@@ -83,7 +83,9 @@ def _close(frame: pl.DataFrame, *insides: pl.Expr) -> pl.Series:
     """Join the insides of objects that are not empty into one object."""
     # Columns first: an expression used twice is computed twice.
     parts = frame.select(inside.alias(str(number)) for number, inside in enumerate(insides))
-    present = [pl.when(pl.col(name).str.len_bytes() > 0).then(pl.col(name)) for name in parts.columns]
+    present = [
+        pl.when(pl.col(name).str.len_bytes() > 0).then(pl.col(name)) for name in parts.columns
+    ]
     joined = pl.concat_str(present, separator=",", ignore_nulls=True)
     fields = pl.concat_str(pl.lit("{"), joined, pl.lit("}"))
     return parts.select(fields.alias("fields"))["fields"]
@@ -175,9 +177,11 @@ def _extract_xml(part: pl.DataFrame) -> pl.Series:
     """
     element = pl.element()
     is_attribute = element.str.contains(r"^[ \t]")
-    attribute = element.str.replace(
-        r"^[ \t](?:[A-Za-z0-9_]+:)?", PAIR_MARK
-    ).str.replace_many(['="', "='"], [VALUE_MARK, VALUE_MARK]).str.strip_chars_end("\"'")
+    attribute = (
+        element.str.replace(r"^[ \t](?:[A-Za-z0-9_]+:)?", PAIR_MARK)
+        .str.replace_many(['="', "='"], [VALUE_MARK, VALUE_MARK])
+        .str.strip_chars_end("\"'")
+    )
     leaf = (
         element.str.strip_suffix("</")
         .str.replace(">", VALUE_MARK, literal=True)

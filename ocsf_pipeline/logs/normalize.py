@@ -41,7 +41,9 @@ _HOST_VALUE = extract_json_value(
     r"agent_?hostname|endpoint_?name|machine_?name|node_?name|syslog_host|sensor_?name|dvc)",
     r'[^",}\]{\[\\]{1,253}',
 )
-_NESTED_HOST = r'"(?i:host|device|computer|agent|endpoint)":\{[^{}]{0,400}?"(?i:name|hostname)":"([^"\\]+)"'
+_NESTED_HOST = (
+    r'"(?i:host|device|computer|agent|endpoint)":\{[^{}]{0,400}?"(?i:name|hostname)":"([^"\\]+)"'
+)
 _SEVERITY_VALUE = extract_json_value(
     r"(?:[a-z0-9_]+\.)*(?:severity(?:_?(?:name|label|level|id))?|log_?level|level(?:_?name)?|sev|"
     r"cefseverity|risk_?level|priority|threat_?level|alert_?severity|crscore)",
@@ -273,18 +275,21 @@ def _describe_structured(frame: pl.DataFrame) -> pl.DataFrame:
         unescape_json(fields.str.extract(_MESSAGE_VALUE)).alias("message"),
     )
     frame = _amend(
-        frame, pl.col("host").is_null(),
+        frame,
+        pl.col("host").is_null(),
         pl.coalesce(fields.str.extract(_NESTED_HOST), "envelope_host").alias("host"),
     )
     frame = _amend(
-        frame, ~names_event(pl.col("shape")),
+        frame,
+        ~names_event(pl.col("shape")),
         build_unnamed_shapes(fields, pl.col("format")).alias("shape"),
     )
-    raw_time = pl.col("raw").str.slice(0, 400).str.extract(
-        rf"(?:^|[ \t\[(\"<|,=:])({TIME_PATTERN})"
+    raw_time = (
+        pl.col("raw").str.slice(0, 400).str.extract(rf"(?:^|[ \t\[(\"<|,=:])({TIME_PATTERN})")
     )
     frame = _amend(
-        frame, pl.col("_own_time").is_null(),
+        frame,
+        pl.col("_own_time").is_null(),
         pl.coalesce(_split_date_and_time(fields), "header_time", raw_time).alias("_own_time"),
     )
     return frame  # fmt: skip
@@ -324,23 +329,27 @@ def _select_record(
     templates = registry.resolve_shapes(frame["shape"])
     joined = frame.join(templates, on="shape", how="left", maintain_order="left")
     position = pl.col("position").cast(pl.UInt64)
-    return joined.sort("position").select(
-        pl.concat_str(pl.lit(context.uid_prefix + "-"), position.cast(pl.String)).alias(
-            "event_uid"
-        ),
-        pl.lit(context.key).alias("object_key"),
-        position,
-        pl.lit(context.hour).cast(UTC_TIME).alias("hour"),
-        pl.coalesce("_time", "observed_time").alias("time"),
-        pl.col("_time").is_null().alias("time_is_observed"),
-        pl.col("observed_time"),
-        pl.col("host"),
-        pl.col("_vendor").alias("vendor"),
-        pl.col("_product").alias("product"),
-        pl.col("severity"),
-        pl.col("message"),
-        pl.col("format"),
-        pl.col("fields"),
-        pl.col("raw"),
-        pl.col("template_id"),
-    ).cast(dict(NORMALIZED_SCHEMA))  # type: ignore[arg-type]
+    return (
+        joined.sort("position")
+        .select(
+            pl.concat_str(pl.lit(context.uid_prefix + "-"), position.cast(pl.String)).alias(
+                "event_uid"
+            ),
+            pl.lit(context.key).alias("object_key"),
+            position,
+            pl.lit(context.hour).cast(UTC_TIME).alias("hour"),
+            pl.coalesce("_time", "observed_time").alias("time"),
+            pl.col("_time").is_null().alias("time_is_observed"),
+            pl.col("observed_time"),
+            pl.col("host"),
+            pl.col("_vendor").alias("vendor"),
+            pl.col("_product").alias("product"),
+            pl.col("severity"),
+            pl.col("message"),
+            pl.col("format"),
+            pl.col("fields"),
+            pl.col("raw"),
+            pl.col("template_id"),
+        )
+        .cast(dict(NORMALIZED_SCHEMA))
+    )  # type: ignore[arg-type]

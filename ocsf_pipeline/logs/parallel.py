@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from ocsf_pipeline.logs.normalize import NormalizedFrame, ObjectContext, TemplateRegistry
 from ocsf_pipeline.logs.read import (
+    DEFAULT_LIMITS,
     ObjectSummary,
     RawFrame,
     ReadLimits,
@@ -53,7 +54,7 @@ def read_object_in_parallel(
     context: ObjectContext,
     registry: TemplateRegistry,
     summary: ObjectSummary,
-    limits: ReadLimits = ReadLimits(),
+    limits: ReadLimits = DEFAULT_LIMITS,
     workers: int = 2,
 ) -> Iterator[NormalizedFrame]:
     """Do what `read_object` does, with `workers` threads; the frames and their order are equal."""

@@ -58,6 +58,9 @@ class ReadLimits:
     compression: CompressionLimits = field(default_factory=CompressionLimits)
 
 
+DEFAULT_LIMITS = ReadLimits()
+
+
 @dataclass
 class ObjectSummary:
     """Counts of one object, complete once its frames are exhausted."""
@@ -79,7 +82,7 @@ def read_object(
     context: ObjectContext,
     registry: TemplateRegistry,
     summary: ObjectSummary,
-    limits: ReadLimits = ReadLimits(),
+    limits: ReadLimits = DEFAULT_LIMITS,
 ) -> Iterator[NormalizedFrame]:
     """Yield the normalised frames of one object and fill `summary`.
 
@@ -94,7 +97,7 @@ def read_raw_frames(
     pieces: Iterator[bytes],
     context: ObjectContext,
     summary: ObjectSummary,
-    limits: ReadLimits = ReadLimits(),
+    limits: ReadLimits = DEFAULT_LIMITS,
 ) -> Iterator[RawFrame]:
     """Yield the records of one object as they stand, numbered, before they are normalised."""
     reader = _ObjectReader(context, limits)
@@ -187,9 +190,7 @@ class _ObjectReader:
         for block in cut_blocks(pieces, self._limits.block_bytes, self._limits.max_line_bytes):
             yield from self._read_block(block, header)
 
-    def _read_document(
-        self, container: Container, pieces: Iterator[bytes]
-    ) -> Iterator[RawFrame]:
+    def _read_document(self, container: Container, pieces: Iterator[bytes]) -> Iterator[RawFrame]:
         data = bytearray()
         for piece in pieces:
             data += piece
@@ -199,9 +200,7 @@ class _ObjectReader:
         frame = split_document(bytes(data), container)
         yield from self._pass_on(frame)
 
-    def _read_block(
-        self, block: Block | LongLine, header: Header | None
-    ) -> Iterator[RawFrame]:
+    def _read_block(self, block: Block | LongLine, header: Header | None) -> Iterator[RawFrame]:
         if isinstance(block, LongLine):
             yield self._reject("line_too_long", block.offset_bytes, block.size_bytes, block.kept)
             return

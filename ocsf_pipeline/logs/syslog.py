@@ -19,16 +19,12 @@ _TIME = (
     rf"|20{_D}{_D}-{_D}{_D}-{_D}{_D}[T ]{_D}{_D}:{_D}{_D}:{_D}{_D}(?:[.,]{_D}+)?"
     rf"(?:Z|[+-]{_D}{_D}:?{_D}{_D})?"
 )
-_RFC3164 = (
-    rf"(?s)^(?:<([0-9]+)>)?(?:[0-9]+: )?(?:(?:[A-Za-z0-9_.\-]+: )?({_TIME})(?::[ \t]*|[ \t]+))?(.*)$"
-)
+_RFC3164 = rf"(?s)^(?:<([0-9]+)>)?(?:[0-9]+: )?(?:(?:[A-Za-z0-9_.\-]+: )?({_TIME})(?::[ \t]*|[ \t]+))?(.*)$"
 # After a time: an optional host, then an optional `program[pid]:`.
 _WORD = r"[A-Za-z0-9_.\-]"
 _HOST = rf"(?s)^(?:: *)?(?:([A-Za-z0-9_]{_WORD}*(?::[0-9A-Fa-f:]+)?)[ \t]+)?(?:: *)?(.*)$"
 _TAG = rf"(?s)^(?:([A-Za-z_][A-Za-z0-9_./\-]*)(?:\(([^) ]+)\))?(?:\[([0-9]+)\])?: ?)?(.*)$"
-_NOT_A_HOST = (
-    rf"^(?:[A-Za-z_][A-Za-z0-9_./\-]*\[[0-9]+\]:|[A-Za-z_][A-Za-z0-9_./\-]*: |%|CEF:|LEEF:|{_WORD}+=)"
-)
+_NOT_A_HOST = rf"^(?:[A-Za-z_][A-Za-z0-9_./\-]*\[[0-9]+\]:|[A-Za-z_][A-Za-z0-9_./\-]*: |%|CEF:|LEEF:|{_WORD}+=)"
 
 HEADER_COLUMNS = ("pri", "header_time", "header_host", "program", "pid", "body")
 

@@ -138,9 +138,7 @@ def _identify_structure(tokens: str, masked: str) -> tuple[list[str], str | None
     if telling:
         kept = named | {pair for pair in pairs if _OWNER.match(pair[0])}
         return ["named", *sorted(f"{key}={value}" for key, value in kept)], vendor, product
-    concepts = [
-        name for name, pattern in _CONCEPTS if any(pattern.match(key) for key in keys)
-    ]
+    concepts = [name for name, pattern in _CONCEPTS if any(pattern.match(key) for key in keys)]
     described = sorted(f"{key}={value}" for key, value in pairs)
     # Nothing but keys, none of them known: only the keys themselves can keep logs apart.
     bare = sorted(keys) if not concepts and not pairs else []

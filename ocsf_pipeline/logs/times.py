@@ -48,8 +48,8 @@ def parse_times(texts: pl.Series, reference: pl.Series) -> pl.Series:
     frame = pl.DataFrame({"text": texts.str.strip_chars(" \"'[]*"), "reference": reference})
     notation = pl.lit(None, dtype=pl.String)
     for name, pattern in reversed(_NOTATIONS):
-        notation = pl.when(pl.col("text").str.contains(pattern)).then(pl.lit(name)).otherwise(
-            notation
+        notation = (
+            pl.when(pl.col("text").str.contains(pattern)).then(pl.lit(name)).otherwise(notation)
         )
     frame = frame.with_columns(notation.alias("notation")).with_row_index("row")
     parts = [
@@ -142,7 +142,9 @@ def _read_month_first(part: pl.DataFrame) -> pl.Series:
     this_year = stamp(reference_year)
     latest = pl.col("reference") + pl.duration(days=1)
     guessed = (
-        pl.when(this_year <= latest).then(this_year).otherwise(stamp(reference_year - 1))
+        pl.when(this_year <= latest)
+        .then(this_year)
+        .otherwise(stamp(reference_year - 1))
         .fill_null(stamp(reference_year - 1))
     )  # 29 February of last year has no counterpart in this one
     time = pl.when(given.is_not_null()).then(stamp(given)).otherwise(guessed)

@@ -21,28 +21,28 @@ from ocsf_pipeline.logs.layout import format_hour_folder, parse_hour
 from ocsf_pipeline.logs.normalize import ObjectContext, TemplateRegistry
 from ocsf_pipeline.logs.parallel import read_object_in_parallel
 from ocsf_pipeline.logs.read import ObjectSummary, ReadLimits
-from ocsf_pipeline.logs.records import NORMALIZED_SCHEMA, QUARANTINE_SCHEMA, UTC_TIME
+from ocsf_pipeline.logs.records import NORMALIZED_SCHEMA, QUARANTINE_SCHEMA, UTC_TIME, Columns
 from ocsf_pipeline.ports import ObjectRef, ObjectStore
 from ocsf_pipeline.steps.artefacts import read_frame, read_json, write_frame, write_json
 
 NORMALIZER_VERSION = "1"
 """Part of every batch's name: raise it when the same bytes must be read differently."""
 _PART_ROWS = 250_000
+_DEFAULT_LIMITS = ReadLimits()
 Progress = Callable[[str], None]
 
-TEMPLATE_SCHEMA = pl.Schema(
-    {
-        "template_id": pl.String,
-        "format": pl.String,
-        "vendor": pl.String,
-        "product": pl.String,
-        "sample_fields": pl.String,
-        "sample_raw": pl.String,
-        "count": pl.UInt64,
-        "first_seen": UTC_TIME,
-        "last_seen": UTC_TIME,
-    }
-)
+_TEMPLATE: Columns = {
+    "template_id": pl.String,
+    "format": pl.String,
+    "vendor": pl.String,
+    "product": pl.String,
+    "sample_fields": pl.String,
+    "sample_raw": pl.String,
+    "count": pl.UInt64,
+    "first_seen": UTC_TIME,
+    "last_seen": UTC_TIME,
+}
+TEMPLATE_SCHEMA = pl.Schema(_TEMPLATE)
 _SAMPLE_CHARS = 16_000
 
 
@@ -88,7 +88,7 @@ def normalize_hour(
     hour: datetime,
     *,
     prefix: str = "",
-    limits: ReadLimits = ReadLimits(),
+    limits: ReadLimits = _DEFAULT_LIMITS,
     registry: TemplateRegistry | None = None,
     progress: Progress = lambda _text: None,
     workers: int = 2,
@@ -104,7 +104,9 @@ def normalize_hour(
         folder = f"{_hour_folder(hour)}/{NORMALIZER_VERSION}-{context.uid_prefix}"
         batch = known.get(folder)
         if batch is None:
-            progress(f"object {number} of {len(refs)}: reading {ref.key} ({ref.size_bytes:,} bytes)")
+            progress(
+                f"object {number} of {len(refs)}: reading {ref.key} ({ref.size_bytes:,} bytes)"
+            )
             batch = _normalize_object(
                 objects, artefacts, ref, context, folder, registry, limits, workers
             )

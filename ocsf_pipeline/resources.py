@@ -1,0 +1,138 @@
+"""One Dagster resource per port: each reads the settings and hands out the adapter they choose.
+
+The only file that names the environment. Belongs here: choosing and building adapters. Does not
+belong here: what adapters do, what assets do with them. Nothing is read at import: settings are
+read when a run or a sensor asks for the resource.
+"""
+
+import os
+from collections.abc import Mapping
+from functools import cache
+
+import dagster as dg
+
+from ocsf_pipeline.adapters.clickhouse import ClickHouseTables
+from ocsf_pipeline.adapters.embedded_index import EmbeddedClassIndex
+from ocsf_pipeline.adapters.minilm import SentenceEmbedder
+from ocsf_pipeline.adapters.object_store import open_object_store
+from ocsf_pipeline.adapters.schema_download import DownloadSchemaSource
+from ocsf_pipeline.adapters.schema_package import EmbeddedSchemaSource
+from ocsf_pipeline.ports import (
+    ClassIndex,
+    Embedder,
+    EventTables,
+    ObjectStore,
+    SchemaSource,
+)
+from ocsf_pipeline.settings import Settings, read_settings
+
+
+def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """Return the settings of this process's environment, or of `environ`."""
+    return read_settings(os.environ if environ is None else environ)
+
+
+def open_objects(settings: Settings) -> ObjectStore:
+    """Return the store that raw logs are dropped into."""
+    return open_object_store(settings.resolved_objects_url)
+
+
+def open_artefacts(settings: Settings) -> ObjectStore:
+    """Return the store of everything that the pipeline makes for itself."""
+    return open_object_store(settings.resolved_artefacts_url)
+
+
+def open_schema_source(settings: Settings) -> SchemaSource:
+    """Return the schema server where one is set, else the installed releases."""
+    if settings.schema_url:
+        return DownloadSchemaSource(open_artefacts(settings), base_url=settings.schema_url)
+    return EmbeddedSchemaSource()
+
+
+@cache
+def _load_embedder(model: str, threads: int) -> Embedder:
+    return SentenceEmbedder(model or None, threads=threads)
+
+
+def open_embedder(settings: Settings) -> Embedder:
+    """Return the embedder; one per process, since its model takes seconds to load."""
+    return _load_embedder(settings.embedding_model, settings.workers)
+
+
+def open_class_index(settings: Settings) -> ClassIndex:
+    """Return the embedded index."""
+    return EmbeddedClassIndex(open_artefacts(settings), open_embedder(settings))
+
+
+def open_tables(settings: Settings) -> EventTables:
+    """Return the ClickHouse tables; nothing is opened before they are used."""
+    return ClickHouseTables(settings.resolved_tables_dsn)
+
+
+class SettingsResource(dg.ConfigurableResource[Settings]):
+    """The settings themselves, for limits and thresholds."""
+
+    def create_resource(self, context: dg.InitResourceContext) -> Settings:
+        """Read the environment."""
+        return load_settings()
+
+
+class ObjectsResource(dg.ConfigurableResource[ObjectStore]):
+    """Raw logs, by hour of arrival."""
+
+    def create_resource(self, context: dg.InitResourceContext) -> ObjectStore:
+        """Open the store that the settings name."""
+        return open_objects(load_settings())
+
+
+class ArtefactsResource(dg.ConfigurableResource[ObjectStore]):
+    """What the pipeline keeps between runs."""
+
+    def create_resource(self, context: dg.InitResourceContext) -> ObjectStore:
+        """Open the store that the settings name."""
+        return open_artefacts(load_settings())
+
+
+class SchemaSourceResource(dg.ConfigurableResource[SchemaSource]):
+    """OCSF schema exports."""
+
+    def create_resource(self, context: dg.InitResourceContext) -> SchemaSource:
+        """Choose between the schema server and the installed releases."""
+        return open_schema_source(load_settings())
+
+
+class EmbedderResource(dg.ConfigurableResource[Embedder]):
+    """The model that turns texts into vectors."""
+
+    def create_resource(self, context: dg.InitResourceContext) -> Embedder:
+        """Return the embedder of this process."""
+        return open_embedder(load_settings())
+
+
+class ClassIndexResource(dg.ConfigurableResource[ClassIndex]):
+    """The searchable knowledge base."""
+
+    def create_resource(self, context: dg.InitResourceContext) -> ClassIndex:
+        """Open the index that the settings name."""
+        return open_class_index(load_settings())
+
+
+class EventTablesResource(dg.ConfigurableResource[EventTables]):
+    """The ClickHouse tables that analysts query."""
+
+    def create_resource(self, context: dg.InitResourceContext) -> EventTables:
+        """Open the tables that the settings name."""
+        return open_tables(load_settings())
+
+
+def build_resources() -> dict[str, object]:
+    """Return the production resources by key: the nouns of the ports."""
+    return {
+        "settings": SettingsResource(),
+        "objects": ObjectsResource(),
+        "artefacts": ArtefactsResource(),
+        "schema_source": SchemaSourceResource(),
+        "embedder": EmbedderResource(),
+        "class_index": ClassIndexResource(),
+        "event_tables": EventTablesResource(),
+    }

@@ -1,0 +1,140 @@
+"""Every setting: its environment variable, default and meaning, as data.
+
+Belongs here: the settings' model, read from a mapping that is handed in. Does not belong here:
+reading the environment (`resources` does that, and only it), adapters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ocsf_pipeline.logs.compression import CompressionLimits
+from ocsf_pipeline.logs.read import ReadLimits
+from ocsf_pipeline.schema.model import DEFAULT_VERSION
+
+PREFIX = "OCSF_PIPELINE_"
+
+
+class SettingsError(ValueError):
+    """A setting cannot be used; the message names the variable and what it must look like."""
+
+
+class Settings(BaseModel):
+    """All settings of one process. Field `data_dir` is variable OCSF_PIPELINE_DATA_DIR, and so on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data_dir: Path = Field(
+        Path("data"), description="Folder of everything that is kept when nothing else is set."
+    )
+    objects_url: str = Field(
+        "",
+        description="Where raw logs are dropped: a folder, s3://, gs://, az://. "
+        "Default: `objects` in the data folder.",
+    )
+    objects_prefix: str = Field(
+        "logs", description="Folder below it that holds `dt=YYYY-MM-DD/hour=HH/`."
+    )
+    artefacts_url: str = Field(
+        "",
+        description="Where normalised batches, the index and the ranker are kept. "
+        "Default: `artefacts` in the data folder.",
+    )
+    tables_dsn: str = Field(
+        "",
+        description="ClickHouse: `clickhouses://user:password@host:8443/ocsf`, or embedded "
+        "`chdb:///folder`. Default: `chdb://` on `tables` in the data folder.",
+    )
+    schema_version: str = Field(DEFAULT_VERSION, description="OCSF release to map to.")
+    schema_url: str = Field(
+        "",
+        description="Schema server to download from, e.g. `https://schema.ocsf.io`. "
+        "Empty: the release that is installed with the package.",
+    )
+    packs_dir: str = Field("", description="Folder of your own source packs (docs/packs.md).")
+    embedding_model: str = Field(
+        "",
+        description="sentence-transformers model, by folder or name. Empty: all-MiniLM-L6-v2, "
+        "which is installed with the package.",
+    )
+    accept_threshold: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.0,
+        description="Decisions below this confidence go to review. 0: the threshold that the "
+        "ranker chose for 98 % precision when it was trained.",
+    )
+    max_line_bytes: Annotated[int, Field(ge=1_024, le=64 << 20)] = Field(
+        1 << 20, description="Longer lines are quarantined."
+    )
+    max_document_bytes: Annotated[int, Field(ge=1 << 20)] = Field(
+        64 << 20, description="Larger JSON or XML documents are quarantined; NDJSON has no limit."
+    )
+    max_decompressed_bytes: Annotated[int, Field(ge=1 << 20)] = Field(
+        16 << 30, description="An object that decompresses to more is cut off and quarantined."
+    )
+    workers: Annotated[int, Field(ge=1, le=64)] = Field(
+        2, description="Threads that work on one hour."
+    )
+    drop_window_hours: Annotated[int, Field(ge=1, le=24 * 366)] = Field(
+        72, description="The drop sensor looks at every hour this far back on each tick; older "
+        "hours are looked at in turn.",
+    )  # fmt: skip
+
+    @property
+    def resolved_objects_url(self) -> str:
+        """Where raw logs lie."""
+        return self.objects_url or str(self.data_dir / "objects")
+
+    @property
+    def resolved_artefacts_url(self) -> str:
+        """Where artefacts lie."""
+        return self.artefacts_url or str(self.data_dir / "artefacts")
+
+    @property
+    def resolved_tables_dsn(self) -> str:
+        """Which tables are written."""
+        return self.tables_dsn or f"chdb://{(self.data_dir / 'tables').resolve()}"
+
+    @property
+    def read_limits(self) -> ReadLimits:
+        """Bounds on reading one object."""
+        return ReadLimits(
+            max_line_bytes=self.max_line_bytes,
+            max_document_bytes=self.max_document_bytes,
+            compression=CompressionLimits(max_decompressed_bytes=self.max_decompressed_bytes),
+        )
+
+
+def name_variable(field: str) -> str:
+    """Return the environment variable of a setting."""
+    return PREFIX + field.upper()
+
+
+def read_settings(environ: Mapping[str, str]) -> Settings:
+    """Read the settings from a mapping of environment variables; empty values count as absent.
+
+    Raises SettingsError naming the variable that cannot be used, or one that does not exist.
+    """
+    known = {name_variable(field): field for field in Settings.model_fields}
+    ours = {name: value for name, value in environ.items() if name.startswith(PREFIX)}
+    unknown = sorted(set(ours) - set(known))
+    if unknown:
+        raise SettingsError(f"{unknown[0]} is no setting; known are: {', '.join(sorted(known))}")
+    given = {known[name]: value for name, value in ours.items() if value.strip()}
+    try:
+        return Settings.model_validate(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        variable = name_variable(str(first["loc"][0]))
+        raise SettingsError(f"{variable}: {first['msg']} (it is {first['input']!r})") from error
+
+
+def describe_settings() -> list[tuple[str, str, str]]:
+    """Return (variable, default, meaning) of every setting, for the README and `.env.example`."""
+    return [
+        (name_variable(name), str(field.default or ""), field.description or "")
+        for name, field in Settings.model_fields.items()
+    ]

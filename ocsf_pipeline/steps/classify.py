@@ -1,0 +1,209 @@
+"""The asset `template_decisions`, and what a change of knowledge changes in decisions.
+
+Belongs here: which templates are new, where decisions lie, which hours a change touches. Does not
+belong here: deciding (`classify`).
+
+Decisions lie under `classify/decisions/<version>/`, where the version names the knowledge base, the
+ranker, the schema and the threshold: a decision is made once per template and version, and an older
+version stays until it is pruned, so that one can roll back.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import polars as pl
+
+from ocsf_pipeline.classify.decide import decide_templates
+from ocsf_pipeline.classify.decisions import DECISION_SCHEMA
+from ocsf_pipeline.classify.ranker import Ranker
+from ocsf_pipeline.ports import ClassIndex, Embedder, ObjectStore, Reranker
+from ocsf_pipeline.schema.model import OcsfSchema
+from ocsf_pipeline.steps.artefacts import read_frame, read_json, write_frame, write_json
+from ocsf_pipeline.steps.logs import list_hours, load_hour_templates
+
+_DECISIONS = "classify/decisions"
+_BATCH = 512
+_MAX_FILES = 24
+
+
+@dataclass(frozen=True)
+class Decider:
+    """Everything that a decision depends on."""
+
+    schema: OcsfSchema
+    ranker: Ranker
+    index: ClassIndex
+    embedder: Embedder | None
+    threshold: float
+    reranker: Reranker | None = None
+
+    def knowledge_version(self) -> str:
+        """Version of the corpus that the index holds."""
+        return self.index.read_state().corpus_version or "empty"
+
+    def version(self) -> str:
+        """Version of the decisions: equal versions give equal decisions."""
+        parts = [
+            self.knowledge_version(), self.ranker.version, self.schema.version,
+            f"{self.threshold:.4f}", self.reranker.name if self.reranker else "",
+        ]  # fmt: skip
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+    def decide(self, templates: pl.DataFrame) -> pl.DataFrame:
+        """Decide `templates` (TEMPLATE_SCHEMA of steps.logs); return DECISION_SCHEMA."""
+        parts = [
+            decide_templates(
+                part, self.schema, self.ranker, self.index, self.embedder,
+                threshold=self.threshold, knowledge_version=self.knowledge_version(),
+                reranker=self.reranker,
+            )
+            for part in templates.iter_slices(_BATCH)
+        ]  # fmt: skip
+        return pl.concat(parts) if parts else pl.DataFrame(schema=DECISION_SCHEMA)
+
+
+@dataclass(frozen=True)
+class HourDecisions:
+    """The decisions that the templates of one hour have."""
+
+    decisions: pl.DataFrame
+    """DECISION_SCHEMA, one row per template of the hour."""
+    new_count: int
+    """Templates that were decided in this run; the others were known."""
+    version: str
+
+
+def decide_hour(artefacts: ObjectStore, decider: Decider, hour: datetime) -> HourDecisions:
+    """Decide the templates of `hour` that have no decision of the current version yet."""
+    templates = load_hour_templates(artefacts, hour)
+    version = decider.version()
+    known = load_decisions(artefacts, version)
+    new = templates.join(known, on="template_id", how="anti")
+    if not new.is_empty():
+        decided = decider.decide(new)
+        _store_decisions(artefacts, version, decided)
+        known = pl.concat([known, decided])
+    decisions = known.join(templates.select("template_id"), on="template_id", how="semi")
+    return HourDecisions(decisions.sort("template_id"), len(new), version)
+
+
+def load_decisions(artefacts: ObjectStore, version: str) -> pl.DataFrame:
+    """Return all decisions of one version (DECISION_SCHEMA), one row per template."""
+    keys = [ref.key for ref in artefacts.list_objects(f"{_DECISIONS}/{version}")]
+    if not keys:
+        return pl.DataFrame(schema=DECISION_SCHEMA)
+    frames = [read_frame(artefacts, key, DECISION_SCHEMA.names()) for key in keys]
+    return pl.concat(frames).unique("template_id", keep="first", maintain_order=True)
+
+
+def _store_decisions(artefacts: ObjectStore, version: str, decisions: pl.DataFrame) -> None:
+    """Add decisions; the file is named by its content, so a repeated run writes nothing new."""
+    ids = decisions["template_id"].sort().str.join("").item()
+    name = hashlib.sha256(ids.encode()).hexdigest()[:16]
+    write_frame(artefacts, f"{_DECISIONS}/{version}/{name}.parquet", decisions)
+    keys = [ref.key for ref in artefacts.list_objects(f"{_DECISIONS}/{version}")]
+    if len(keys) > _MAX_FILES:
+        merged = load_decisions(artefacts, version)
+        whole = hashlib.sha256("".join(sorted(keys)).encode()).hexdigest()[:16]
+        write_frame(artefacts, f"{_DECISIONS}/{version}/{whole}.parquet", merged)
+        for key in keys:
+            artefacts.delete_object(key)
+
+
+@dataclass(frozen=True)
+class Reclassification:
+    """What the current knowledge changes in hours that are already classified."""
+
+    version: str
+    changes: pl.DataFrame
+    """template_id, sample_raw, class_before, class_after, status_before, status_after."""
+    hours: tuple[datetime, ...]
+    """Hours that hold a changed template; exactly these must be classified again."""
+    template_count: int
+
+
+def plan_reclassification(artefacts: ObjectStore, decider: Decider) -> Reclassification:
+    """Decide every known template again and find the hours that a changed decision touches."""
+    version = decider.version()
+    stale = [
+        (hour, written)
+        for hour in list_hours(artefacts)
+        if (written := load_written_version(artefacts, hour)) not in (None, version)
+    ]
+    changed: list[pl.DataFrame] = []
+    hours: list[datetime] = []
+    template_count = 0
+    for hour, written in stale:
+        before = load_decisions(artefacts, str(written))
+        after = decide_hour(artefacts, decider, hour).decisions
+        template_count += len(after)
+        different = compare_decisions(before, after)
+        if different.is_empty():
+            mark_written(artefacts, hour, version)
+        else:
+            hours.append(hour)
+            changed.append(different)
+    changes = pl.concat(changed).unique("template_id") if changed else _no_changes()
+    return Reclassification(version, changes, tuple(hours), template_count)
+
+
+_COMPARED = ("class_uid", "activity_id", "status")
+
+
+def compare_decisions(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
+    """Return the templates whose class, activity or status differ; new templates differ too."""
+    joined = after.join(
+        before.select("template_id", pl.col("class_name", *_COMPARED).name.suffix("_before")),
+        on="template_id",
+        how="left",
+    )
+    differs = pl.any_horizontal(
+        pl.col(name).ne_missing(pl.col(f"{name}_before")) for name in _COMPARED
+    )
+    return joined.filter(differs).select(
+        "template_id",
+        "sample_raw",
+        pl.col("class_name_before").alias("class_before"),
+        pl.col("class_name").alias("class_after"),
+        "status_before",
+        pl.col("status").alias("status_after"),
+    )
+
+
+def _no_changes() -> pl.DataFrame:
+    empty = pl.DataFrame(schema=DECISION_SCHEMA)
+    return compare_decisions(empty, empty)
+
+
+def load_written_version(artefacts: ObjectStore, hour: datetime) -> str | None:
+    """Return the version of the decisions that the tables hold for `hour`; None when none."""
+    document = read_json(artefacts, _written_key(hour))
+    return str(document["version"]) if document else None
+
+
+def mark_written(artefacts: ObjectStore, hour: datetime, version: str) -> None:
+    """Remember that the tables hold `hour` by decisions that `version` would make too."""
+    document = read_json(artefacts, _written_key(hour)) or {}
+    write_json(artefacts, _written_key(hour), {**document, "version": version})
+
+
+def _written_key(hour: datetime) -> str:
+    return f"events/hours/{hour:%Y-%m-%d-%H}.json"
+
+
+def summarize_changes(changes: pl.DataFrame) -> list[tuple[str, str, int]]:
+    """Return (class before, class after, templates), most frequent first, for people."""
+    grouped = changes.group_by("class_before", "class_after").len().sort("len", descending=True)
+    return [
+        (str(before or "new"), str(after), int(count)) for before, after, count in grouped.rows()
+    ]
+
+
+def list_versions(artefacts: ObjectStore) -> Sequence[str]:
+    """Return the versions of which decisions are stored."""
+    return artefacts.list_folders(_DECISIONS)

@@ -1,0 +1,197 @@
+"""The asset `classified_events`: normalised batches and decisions become rows of the tables.
+
+Belongs here: streaming an hour through the mapping into the tables, and its counts. Does not
+belong here: mapping (`events`), SQL (`tables`, adapters).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import polars as pl
+
+from ocsf_pipeline.classify.decisions import DECISION_SCHEMA
+from ocsf_pipeline.events.execute import EventMapper, MappedEvents
+from ocsf_pipeline.events.mapping import compile_mappings
+from ocsf_pipeline.logs.parallel import map_in_order
+from ocsf_pipeline.logs.records import BATCH_SCHEMA
+from ocsf_pipeline.ports import EventTables, HourWriter, ObjectStore
+from ocsf_pipeline.schema.model import OcsfSchema
+from ocsf_pipeline.steps.artefacts import Json, read_json, write_json
+from ocsf_pipeline.steps.classify import HourDecisions
+from ocsf_pipeline.steps.logs import (
+    ObjectBatch,
+    iterate_records,
+    load_hour,
+    load_quarantine,
+)
+from ocsf_pipeline.tables.views import create_views_sql
+
+Progress = Callable[[str], None]
+_CONFIDENCE_BINS = 20
+
+
+class ConservationError(RuntimeError):
+    """Rows were lost or doubled between reading and writing; nothing was written."""
+
+
+@dataclass
+class HourEvents:
+    """What one hour became."""
+
+    hour: datetime
+    read_count: int = 0
+    classified_count: int = 0
+    review_count: int = 0
+    quarantined_count: int = 0
+    invalid_count: int = 0
+    is_skipped: bool = False
+    """True when the tables held this hour in the same state already."""
+    class_counts: Counter[str] = field(default_factory=Counter)
+    confidence_bins: list[int] = field(default_factory=lambda: [0] * _CONFIDENCE_BINS)
+    reasons: Counter[str] = field(default_factory=Counter)
+    unmapped_counts: Counter[str] = field(default_factory=Counter)
+    samples: list[dict[str, object]] = field(default_factory=list)
+
+    @property
+    def is_conserved(self) -> bool:
+        """read = classified + review + quarantined."""
+        return self.read_count == (
+            self.classified_count + self.review_count + self.quarantined_count
+        )
+
+
+def classify_hour(
+    artefacts: ObjectStore,
+    tables: EventTables,
+    schema: OcsfSchema,
+    decided: HourDecisions,
+    hour: datetime,
+    run_id: str,
+    *,
+    progress: Progress = lambda _text: None,
+    workers: int = 2,
+) -> HourEvents:
+    """Replace `hour` in the tables by what its batches and `decided` make of it.
+
+    Skips the writing when the tables hold exactly this state. Raises ConservationError when the
+    counts do not add up: then nothing of the hour is changed.
+    """
+    batches = load_hour(artefacts, hour)
+    state = {
+        "version": decided.version,
+        "objects": sorted(f"{item.folder}" for item in batches.objects),
+        "schema": schema.version,
+    }
+    key = f"events/hours/{hour:%Y-%m-%d-%H}.json"
+    before = read_json(artefacts, key)
+    if before is not None and {name: before.get(name) for name in state} == state:
+        return _restore(hour, before["counts"])
+    mapper = EventMapper(schema, decided.decisions, compile_mappings(schema, decided.decisions))
+    result = HourEvents(hour)
+    with tables.replace_hour(hour, run_id) as writer:
+        for number, batch in enumerate(batches.objects, start=1):
+            progress(f"object {number} of {len(batches.objects)}: mapping {batch.key}")
+            _write_object(artefacts, writer, mapper, batch, hour, result, workers)
+        if not result.is_conserved:
+            raise ConservationError(
+                f"{hour:%Y-%m-%d %H}h: read {result.read_count}, but classified "
+                f"{result.classified_count} + review {result.review_count} + quarantined "
+                f"{result.quarantined_count}; nothing was written. Please report this as a defect."
+            )
+        writer.commit()
+    tables.upsert_templates(decided.decisions.select(DECISION_SCHEMA.names()))
+    write_json(artefacts, key, {**state, "counts": _keep(result)})
+    return result
+
+
+def prepare_tables(tables: EventTables, schema: OcsfSchema) -> list[str]:
+    """Apply missing DDL and bring the views per class up to date; return applied DDL files."""
+    applied = tables.migrate_tables()
+    tables.create_views(create_views_sql(schema))
+    return applied
+
+
+def _write_object(
+    artefacts: ObjectStore,
+    writer: HourWriter,
+    mapper: EventMapper,
+    batch: ObjectBatch,
+    hour: datetime,
+    result: HourEvents,
+    workers: int,
+) -> None:
+    accepted = review = 0
+    records = iterate_records(artefacts, batch)
+    for mapped in map_in_order(mapper.map_records, records, workers):
+        writer.write_rows("events", mapped.frame)
+        in_review = int((mapped.frame["status"] == "review").sum())
+        review += in_review
+        accepted += len(mapped.frame) - in_review
+        _count(mapped, result)
+    quarantine = load_quarantine(artefacts, batch)
+    if not quarantine.is_empty():
+        writer.write_rows("quarantine", quarantine)
+        result.reasons.update(quarantine["reason"].to_list())
+    counts = {
+        "object_key": batch.key,
+        "object_version": batch.version,
+        "hour": hour,
+        "size_bytes": batch.size_bytes,
+        "read_count": batch.read_count,
+        "classified_count": accepted,
+        "review_count": review,
+        "quarantined_count": len(quarantine),
+        "digest": batch.digest,
+    }
+    writer.write_rows("batches", pl.DataFrame([counts], schema=BATCH_SCHEMA))
+    result.read_count += batch.read_count
+    result.classified_count += accepted
+    result.review_count += review
+    result.quarantined_count += len(quarantine)
+
+
+def _count(mapped: MappedEvents, result: HourEvents) -> None:
+    frame = mapped.frame
+    for name, count in frame["class_name"].value_counts().rows():
+        result.class_counts[str(name)] += int(count)
+    position = (frame["confidence"] * _CONFIDENCE_BINS).floor().cast(pl.Int32)
+    for place, count in position.clip(0, _CONFIDENCE_BINS - 1).value_counts().drop_nulls().rows():
+        result.confidence_bins[int(place)] += int(count)
+    result.invalid_count += mapped.invalid_count
+    result.unmapped_counts.update(mapped.unmapped_counts)
+    if len(result.samples) < 5:
+        wanted = ("time", "class_name", "confidence", "status", "source", "raw_data")
+        rows = frame.head(5 - len(result.samples)).select(wanted)
+        result.samples.extend(rows.with_columns(pl.col("raw_data").str.slice(0, 160)).to_dicts())
+
+
+def _keep(result: HourEvents) -> Json:
+    return {
+        "read": result.read_count,
+        "classified": result.classified_count,
+        "review": result.review_count,
+        "quarantined": result.quarantined_count,
+        "invalid": result.invalid_count,
+        "classes": dict(result.class_counts),
+        "confidence_bins": result.confidence_bins,
+        "reasons": dict(result.reasons),
+    }
+
+
+def _restore(hour: datetime, counts: Json) -> HourEvents:
+    return HourEvents(
+        hour,
+        read_count=counts["read"],
+        classified_count=counts["classified"],
+        review_count=counts["review"],
+        quarantined_count=counts["quarantined"],
+        invalid_count=counts["invalid"],
+        is_skipped=True,
+        class_counts=Counter(counts["classes"]),
+        confidence_bins=list(counts["confidence_bins"]),
+        reasons=Counter(counts["reasons"]),
+    )

@@ -1,0 +1,230 @@
+"""The assets `class_chunks`, `labelled_examples`, `knowledge_base` and `class_ranker`.
+
+Belongs here: where chunks, examples and the ranker lie, and when they are up to date. Does not
+belong here: making them (`knowledge`, `classify`), holding the index (adapters).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+
+import polars as pl
+
+from ocsf_pipeline.classify.queries import LogQuery, build_query
+from ocsf_pipeline.classify.ranker import RANKER_FORMAT, Ranker, train_ranker
+from ocsf_pipeline.knowledge.chunks import (
+    ClassChunk,
+    build_class_chunks,
+    corpus_version,
+    examples_to_chunks,
+)
+from ocsf_pipeline.knowledge.examples import (
+    LabelledExample,
+    LabelProblem,
+    load_examples,
+    split_by_label,
+)
+from ocsf_pipeline.knowledge.packs import SourcePack
+from ocsf_pipeline.knowledge.plan import IndexPlan, IndexState, plan_index
+from ocsf_pipeline.logs.single import normalize_texts
+from ocsf_pipeline.ports import ClassIndex, Embedder, ObjectStore, PermanentPortError
+from ocsf_pipeline.schema.model import OcsfSchema
+from ocsf_pipeline.steps.artefacts import (
+    has_object,
+    read_frame,
+    read_json,
+    write_frame,
+    write_json,
+)
+
+_CHUNKS = "knowledge/class_chunks"
+_EXAMPLES = "knowledge/labelled_examples"
+_RANKER = "classify/class_ranker"
+_HITS_PER_QUERY = 60
+
+
+@dataclass(frozen=True)
+class StoredRows:
+    """Rows put in force under a version."""
+
+    version: str
+    count: int
+    is_changed: bool
+
+
+@dataclass(frozen=True)
+class StoredExamples:
+    """Examples put in force, and those that the schema cannot hold."""
+
+    rows: StoredRows
+    examples: tuple[LabelledExample, ...]
+    problems: tuple[LabelProblem, ...]
+
+
+@dataclass(frozen=True)
+class UpdatedIndex:
+    """What updating the knowledge base did."""
+
+    plan: IndexPlan
+    state: IndexState
+
+
+@dataclass(frozen=True)
+class UpdatedRanker:
+    """The ranker in force."""
+
+    ranker: Ranker
+    example_count: int
+    is_changed: bool
+
+
+def store_class_chunks(artefacts: ObjectStore, schema: OcsfSchema) -> StoredRows:
+    """Build the chunks of every live class and put them in force."""
+    chunks = build_class_chunks(schema)
+    return _store_rows(artefacts, _CHUNKS, corpus_version(chunks), _frame_records(chunks))
+
+
+def store_examples(
+    artefacts: ObjectStore,
+    schema: OcsfSchema,
+    packs: Mapping[str, SourcePack],
+    overrides: Sequence[LabelledExample] = (),
+) -> StoredExamples:
+    """Make labelled examples of packs and overrides and put them in force."""
+    queries: dict[str, LogQuery] = {}
+
+    def make_queries(raws: Sequence[str]) -> list[str]:
+        built = build_queries(raws)
+        queries.update(zip(raws, built, strict=True))
+        return [query.text for query in built]
+
+    loaded = [*load_examples(packs, make_queries), *overrides]
+    usable, problems = split_by_label(loaded, schema)
+    missing = [item.raw for item in usable if item.raw not in queries]
+    queries.update(zip(missing, build_queries(missing), strict=True))
+    frame = _frame_records(usable).hstack(
+        _frame_records([queries[item.raw] for item in usable]).rename(lambda name: f"query_{name}")
+    )
+    digest = hashlib.sha256(frame.write_json().encode()).hexdigest()[:16]
+    rows = _store_rows(artefacts, _EXAMPLES, digest, frame)
+    return StoredExamples(rows, tuple(usable), tuple(problems))
+
+
+def build_queries(raws: Sequence[str]) -> list[LogQuery]:
+    """Return the query of each raw log, read the way that logs of an object are read."""
+    records = normalize_texts(raws).records
+    built = {
+        row["position"]: build_query(
+            row["fields"], row["raw"], row["format"], row["vendor"], row["product"]
+        )
+        for row in records.iter_rows(named=True)
+    }
+    return [
+        built.get(position) or build_query("", raw, "text") for position, raw in enumerate(raws)
+    ]
+
+
+def update_knowledge_base(artefacts: ObjectStore, index: ClassIndex) -> UpdatedIndex:
+    """Make the index hold exactly the chunks and examples in force, changing only what differs."""
+    chunks = load_class_chunks(artefacts) + examples_to_chunks(load_stored_examples(artefacts))
+    plan = plan_index(index.read_state(), chunks)
+    return UpdatedIndex(plan, index.apply_plan(plan))
+
+
+def update_ranker(
+    artefacts: ObjectStore, schema: OcsfSchema, index: ClassIndex, embedder: Embedder | None
+) -> UpdatedRanker:
+    """Train the ranker on the examples in force, unless it was trained on the same before."""
+    state = index.read_state()
+    examples = load_stored_examples(artefacts)
+    signature = {
+        "corpus_version": state.corpus_version or "",
+        "schema_version": schema.version,
+        "ranker_format": RANKER_FORMAT,
+        "embedder": embedder.name if embedder else "",
+    }
+    pointer = read_json(artefacts, f"{_RANKER}/current.json")
+    if pointer is not None and pointer["signature"] == signature:
+        return UpdatedRanker(load_ranker(artefacts), len(examples), is_changed=False)
+    queries = _load_queries(artefacts)
+    texts = [query.text for query in queries]
+    hits = index.search_chunks(texts, _HITS_PER_QUERY)
+    embeddings = embedder.encode(texts) if embedder else None
+    ranker = train_ranker(schema, examples, queries, hits, embeddings)
+    artefacts.write_object(f"{_RANKER}/{ranker.version}.npz", ranker.to_bytes())
+    write_json(
+        artefacts,
+        f"{_RANKER}/current.json",
+        {"version": ranker.version, "signature": signature, "example_count": len(examples)},
+    )
+    return UpdatedRanker(ranker, len(examples), is_changed=True)
+
+
+def load_ranker(artefacts: ObjectStore) -> Ranker:
+    """Return the ranker in force. Raises PermanentPortError when none was trained yet."""
+    pointer = read_json(artefacts, f"{_RANKER}/current.json")
+    if pointer is None:
+        raise PermanentPortError("no ranker is trained yet: materialise `class_ranker` first")
+    return Ranker.from_bytes(artefacts.read_object(f"{_RANKER}/{pointer['version']}.npz"))
+
+
+def load_class_chunks(artefacts: ObjectStore) -> list[ClassChunk]:
+    """Return the class chunks in force."""
+    frame = _load_rows(artefacts, _CHUNKS, "class_chunks")
+    return [ClassChunk(**row) for row in frame.iter_rows(named=True)]
+
+
+def load_stored_examples(artefacts: ObjectStore) -> list[LabelledExample]:
+    """Return the labelled examples in force."""
+    frame = _load_rows(artefacts, _EXAMPLES, "labelled_examples")
+    names = [item.name for item in fields(LabelledExample)]
+    return [
+        LabelledExample(**{**row, "acceptable": tuple(row["acceptable"])})
+        for row in frame.select(names).iter_rows(named=True)
+    ]
+
+
+def _load_queries(artefacts: ObjectStore) -> list[LogQuery]:
+    frame = _load_rows(artefacts, _EXAMPLES, "labelled_examples")
+    names = [item.name for item in fields(LogQuery)]
+    return [
+        LogQuery(**{name: row[f"query_{name}"] for name in names})
+        for row in frame.iter_rows(named=True)
+    ]
+
+
+def _frame_records(records: Sequence[object]) -> pl.DataFrame:
+    """Return a frame of dataclass records; tuples become lists."""
+    if not records:
+        return pl.DataFrame()
+    names = [item.name for item in fields(records[0])]  # type: ignore[arg-type]
+    columns = {}
+    for name in names:
+        values = [getattr(record, name) for record in records]
+        if isinstance(values[0], tuple):
+            columns[name] = pl.Series(name, [list(v) for v in values], dtype=pl.List(pl.Int64))
+        else:
+            columns[name] = pl.Series(name, values, strict=False)
+    return pl.DataFrame(columns)
+
+
+def _store_rows(
+    artefacts: ObjectStore, folder: str, version: str, frame: pl.DataFrame
+) -> StoredRows:
+    key = f"{folder}/{version}.parquet"
+    if not has_object(artefacts, key):
+        write_frame(artefacts, key, frame)
+    before = read_json(artefacts, f"{folder}/current.json")
+    pointer = {"version": version, "count": len(frame)}
+    if before != pointer:
+        write_json(artefacts, f"{folder}/current.json", pointer)
+    return StoredRows(version, len(frame), before != pointer)
+
+
+def _load_rows(artefacts: ObjectStore, folder: str, asset: str) -> pl.DataFrame:
+    pointer = read_json(artefacts, f"{folder}/current.json")
+    if pointer is None:
+        raise PermanentPortError(f"`{asset}` is not materialised yet: materialise it first")
+    return read_frame(artefacts, f"{folder}/{pointer['version']}.parquet")
