@@ -11,8 +11,10 @@ docs/decisions/0004-event-mapping-execution.md for why, and what each way costs.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import reduce
+from itertools import chain
 
 import polars as pl
 
@@ -90,9 +92,14 @@ class EventMapper:
     """Maps batches of records of templates that are known beforehand."""
 
     def __init__(
-        self, schema: OcsfSchema, decisions: pl.DataFrame, mappings: Mapping[str, EventMapping]
+        self,
+        schema: OcsfSchema,
+        decisions: pl.DataFrame,
+        mappings: Mapping[str, EventMapping],
+        worker_count: int = 2,
     ) -> None:
         """Prepare for the templates of `decisions`; plans are built when first needed."""
+        self._worker_count = worker_count
         self._view: SchemaView = view_schema(schema)
         self._aliases = load_aliases()
         self._plans: dict[str, PlanRunner] = {}
@@ -126,13 +133,15 @@ class EventMapper:
                 f"{missing.n_unique()} templates have no decision or no mapping, e.g. "
                 f"{missing[0]!r}; decide and compile them before mapping"
             )
+        groups = joined.select(base_columns()).partition_by(GROUP, as_dict=True, include_key=False)
+        work = [(rows, self._plan(str(key[0])), Tally()) for key, rows in groups.items()]
+        # Polars lets go of the interpreter's lock, so that groups are mapped side by side.
+        with ThreadPoolExecutor(self._worker_count) as pool:
+            parts = list(chain.from_iterable(pool.map(lambda item: self._map_group(*item), work)))
         tally = Tally()
-        base = joined.select(base_columns())
-        parts = [
-            part
-            for key, group in base.partition_by(GROUP, as_dict=True, include_key=False).items()
-            for part in self._map_group(group, self._plan(str(key[0])), tally)
-        ]
+        for _rows, _plan, counted in work:
+            tally.fallbacks.update(counted.fallbacks)
+            tally.unfit.update(counted.unfit)
         mapped = join_parts(parts, joined.height)
         frame = assemble_rows(joined, mapped)
         faults = find_faults(frame, self._view)

@@ -106,11 +106,20 @@ def _shape_of(value: object, depth: int) -> Shape:
         if depth >= MAX_DEPTH or any(len(name) > MAX_NAME_CHARS for name in value):
             return _OPAQUE
         return Shape(
-            Kind.OBJECT, {name: _shape_of(item, depth + 1) for name, item in value.items()}
+            Kind.OBJECT,
+            {
+                name: _OPAQUE if _is_pattern(name) else _shape_of(item, depth + 1)
+                for name, item in value.items()
+            },
         )
     if isinstance(value, list):
         return _shape_of_list(value)
     return _TEXT
+
+
+def _is_pattern(name: str) -> bool:
+    """True for names that Polars would take for a pattern over many fields."""
+    return name == "*" or name.startswith("^")
 
 
 def _shape_of_list(items: list[object]) -> Shape:

@@ -90,6 +90,7 @@ def test_field_that_the_sample_lacks_is_mapped(map_logs: MapLogs) -> None:
         {"userName": {"first": "eve"}, "srcIp": "192.0.2.9"},
         {"userName": ["eve", {"deep": [1]}], "srcIp": "192.0.2.9"},
         {"userName": None, "srcIp": "192.0.2.9", "more": [[1], {"a": {"b": []}}]},
+        {"srcIp": "192.0.2.9", "*": "star", "^.*$": "pattern", "in": {"*": 1}},
         '{"srcIp":"192.0.2.9","n":1e999}',
         '{"srcIp":"192.0.2.9","lone":"\\ud800"}',
         '{"srcIp":"192.0.2.9","srcIp":"192.0.2.9"}',
