@@ -134,8 +134,8 @@ def _extract_cef(part: pl.DataFrame) -> pl.Series:
 
 def _extract_leef(part: pl.DataFrame) -> pl.Series:
     groups = strip_control(pl.col("body")).str.extract_groups(
-        r"(?s)LEEF: ?([12])\.0\|([^|]*)\|([^|]*)\|([^|]*)\|([^|]*)\|(?:(x[0-9A-Fa-f]{2}|[^\w\s])\|)?"
-        r"(.*)$"
+        r"(?s)LEEF: ?([12])\.0\|([^|]*)\|([^|]*)\|([^|]*)\|([^|]*)\|"
+        r"(?:(x[0-9A-Fa-f]{2}|[^\w\s])\|)?(.*)$"
     )
     frame = part.select("program", "pid", "header_host", groups.alias("g")).unnest("g")
     header = build_pairs(
@@ -228,7 +228,10 @@ def _extract_access(part: pl.DataFrame) -> pl.Series:
 
 _IP = r"[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+|[0-9a-fA-F]*:[0-9a-fA-F:]*:[0-9a-fA-F]*"
 _PORT = r"\]?(?:(?:[/:(]| port )([0-9]+))?"
-_SOURCE = rf"(?:[Ff]rom|src|[Ss]ource|client|rhost|peer|by)[ :=]+(?:[A-Za-z0-9_\-]+[:/])?\[?({_IP}){_PORT}"
+_SOURCE = (
+    r"(?:[Ff]rom|src|[Ss]ource|client|rhost|peer|by)[ :=]+(?:[A-Za-z0-9_\-]+[:/])?"
+    rf"\[?({_IP}){_PORT}"
+)
 _TARGET = rf"(?:\bto|dst|dest|destination|->)[ :=]+(?:[A-Za-z0-9_\-]+[:/])?\[?({_IP}){_PORT}"
 _USER = (
     r"(?:[Ii]nvalid user|[Uu]ser|[Uu]sername|USER|account|for)[ :=]+[\"'<]?"

@@ -26,7 +26,7 @@ def escape_json(text: pl.Expr) -> pl.Expr:
 
 
 def unescape_json(text: pl.Expr) -> pl.Expr:
-    """Undo the escapes of a compact JSON string; rare `\\uXXXX` of control characters stay."""
+    r"""Undo the escapes of a compact JSON string; rare `\uXXXX` of control characters stay."""
     return text.str.replace_many(list(_UNESCAPES), list(_UNESCAPED))
 
 
@@ -36,7 +36,7 @@ def strip_control(text: pl.Expr) -> pl.Expr:
 
 
 def build_pairs_from_marks(marked: pl.Expr) -> pl.Expr:
-    """Turn `\\x01key\\x02value\\x01key\\x02value` (not yet escaped) into the inside of a JSON object.
+    r"""Turn `\x01key\x02value\x01key\x02value`, not yet escaped, into a JSON object's inside.
 
     Text without a mark, or null, gives null.
     """

@@ -35,6 +35,7 @@ _TIME_KEYS = (
     r"epoch|unix_?time|date|detection_?time|update_?time|last_?event|effective_at|alert_?time|"
     r"startedatetime|start|timestamp_?ms|originated_?at|report_?time|last_?modified|_ts)"
 )
+_TIME_IN_TEXT = rf"(?:^|[ \t\[(\"<|,=:])({TIME_PATTERN})"
 _TIME_VALUE = extract_json_value(_TIME_KEYS, TIME_PATTERN)
 _HOST_VALUE = extract_json_value(
     r"(?:[a-z0-9_]+\.)*(?:host_?name|computer_?name|computer|host|device_?name|dvchost|devname|"
@@ -146,7 +147,7 @@ def normalize_records(
     structured = _read_bodies(good)
     records = _finish(structured, context, registry)
     quarantine = select_quarantine(broken, "invalid_json", context.key, context.hour)
-    return NormalizedFrame(records, quarantine.cast(dict(QUARANTINE_SCHEMA)))  # type: ignore[arg-type]
+    return NormalizedFrame(records, quarantine.cast(QUARANTINE_SCHEMA))
 
 
 def _null_columns(*names: str) -> list[pl.Expr]:
@@ -252,7 +253,7 @@ def _describe_text(frame: pl.DataFrame) -> pl.DataFrame:
         .then(pl.concat_str(pl.lit("access log "), request))
         .otherwise(body)
         .alias("_words"),
-        body.str.slice(0, 300).str.extract(rf"(?:^|[ \t\[(\"<|,=:])({TIME_PATTERN})").alias("_own_time"),
+        body.str.slice(0, 300).str.extract(_TIME_IN_TEXT).alias("_own_time"),
         pl.coalesce("header_host", "envelope_host").alias("host"),
         severity_number.replace_strict(
             list(range(8)), list(_SYSLOG_SEVERITIES), default=None, return_dtype=pl.String
@@ -284,15 +285,12 @@ def _describe_structured(frame: pl.DataFrame) -> pl.DataFrame:
         ~names_event(pl.col("shape")),
         build_unnamed_shapes(fields, pl.col("format")).alias("shape"),
     )
-    raw_time = (
-        pl.col("raw").str.slice(0, 400).str.extract(rf"(?:^|[ \t\[(\"<|,=:])({TIME_PATTERN})")
-    )
-    frame = _amend(
+    raw_time = pl.col("raw").str.slice(0, 400).str.extract(_TIME_IN_TEXT)
+    return _amend(
         frame,
         pl.col("_own_time").is_null(),
         pl.coalesce(_split_date_and_time(fields), "header_time", raw_time).alias("_own_time"),
     )
-    return frame  # fmt: skip
 
 
 def _amend(frame: pl.DataFrame, where: pl.Expr, column: pl.Expr) -> pl.DataFrame:
@@ -351,5 +349,5 @@ def _select_record(
             pl.col("raw"),
             pl.col("template_id"),
         )
-        .cast(dict(NORMALIZED_SCHEMA))
-    )  # type: ignore[arg-type]
+        .cast(NORMALIZED_SCHEMA)
+    )

@@ -21,7 +21,7 @@ REASONS: dict[str, str] = {
     "invalid_json": "The line begins like a JSON object but is not one; was it cut off?",
     "invalid_utf8": "The line is not UTF-8; re-encode it at the sender.",
     "line_too_long": "The line exceeds the size limit (OCSF_PIPELINE_MAX_LINE_BYTES).",
-    "corrupt_compression": "The compressed object is damaged or cut off; what came before was read.",
+    "corrupt_compression": "The compressed object is damaged or cut off; its good part was read.",
     "decompression_bomb": "The object decompresses to far more than it should; reading stopped.",
     "document_too_large": "A JSON or XML document must fit in memory; send NDJSON instead.",
     "invalid_document": "The JSON array or document does not close; was it cut off?",

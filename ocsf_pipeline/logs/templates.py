@@ -32,30 +32,34 @@ _OWNER = re.compile(
 )
 # Values that say too little to name an event by themselves.
 _PALE = frozenset(
-    "allow allowed accept accepted pass passed permit permitted deny denied drop dropped block blocked "
-    "reject rejected success successful succeeded failure failed fail error ok info information "
-    "informational notice warning debug critical event events log logs audit alert alerts message "
-    "messages record records data entry item object create created creation update updated delete deleted add added remove "
-    "removed read write get post put patch list head options connect start started stop stopped "
-    "begin end open opened close closed new change changed modify modified edit edited view viewed "
-    "access accessed user users system default none null unknown other general generic standard "
-    "true false yes no na n/a undefined enabled disabled detect detected monitor monitored traffic network "
-    "security activity json string request response resource entity".split()
+    """
+    allow allowed accept accepted pass passed permit permitted deny denied drop dropped block
+    blocked reject rejected success successful succeeded failure failed fail error ok info
+    information informational notice warning debug critical event events log logs audit alert
+    alerts message messages record records data entry item object create created creation update
+    updated delete deleted add added remove removed read write get post put patch list head
+    options connect start started stop stopped begin end open opened close closed new change
+    changed modify modified edit edited view viewed access accessed user users system default
+    none null unknown other general generic standard true false yes no na n/a undefined enabled
+    disabled detect detected monitor monitored traffic network security activity json string
+    request response resource entity
+    """.split()  # noqa: SIM905 - a list of two hundred literals reads worse
 )
 _CONCEPTS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (name, re.compile(f"(?i){pattern}"))
     for name, pattern in (
-        ("addresses", r"^(?:src|dst|source|dest|destination|client|server|local|remote|orig|resp|id[._])"
-         r".*(?:ip|addr|address|port|_h|_p)\d?$|^(?:srcip|dstip|src|dst|c-ip|s-ip)$"),
+        ("addresses", r"^(?:src|dst|source|dest|destination|client|server|local|remote|orig|resp"
+         r"|id[._]).*(?:ip|addr|address|port|_h|_p)\d?$|^(?:srcip|dstip|src|dst|c-ip|s-ip)$"),
         ("dns", r"^(?:rrname|rrtype|qname|qtype|qclass|query_?(?:name|type|class)|rcode(?:_name)?|"
          r"answers?|question_?name|dns.*|resolved_?ip.*)$"),
         ("http", r"^(?:http.*|url|uri|uri[._-].*|cs-.*|user_?agent|referr?er|request_?ur[li].*|"
          r"status_?code|sc-status|vhost)$"),
-        ("mail", r"^(?:mail_?from|rcpt_?to|recipients?|sender(?:_?address)?|subject|message_?subject|"
-         r"from_?address|to_?address.*|smtp.*|internet_?message_?id|mailbox.*)$"),
+        ("mail", r"^(?:mail_?from|rcpt_?to|recipients?|sender(?:_?address)?|subject|"
+         r"message_?subject|from_?address|to_?address.*|smtp.*|internet_?message_?id|mailbox.*)$"),
         ("process", r"^(?:process.*|cmd_?line|command_?line|image|parent_?image|exe|pid|ppid|"
          r"parent_?process.*)$"),
-        ("file", r"^(?:file_?(?:name|path|hash|size|type)|target_?filename|folder_?path|sha256|sha1|md5)$"),
+        ("file", r"^(?:file_?(?:name|path|hash|size|type)|target_?filename|folder_?path|sha256|"
+         r"sha1|md5)$"),
         ("registry", r"^(?:registry.*|target_?object|reg_?key.*)$"),
         ("dhcp", r"^(?:lease.*|assigned_?(?:ip|addr)|dhcp.*)$"),
         ("tls", r"^(?:sni|ja3.*|tls.*|ssl.*|cipher.*|server_?name)$"),
@@ -64,25 +68,31 @@ _CONCEPTS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("threat", r"^(?:threat.*|malware.*|signature.*|attack.*|mitre.*|tactic.*|technique.*|"
          r"detection.*|alert.*|rule_?name|ioc.*|indicator.*|incident.*)$"),
         ("compliance", r"^(?:compliance.*|control_?id.*|benchmark.*|remediation.*)$"),
-        ("database", r"^(?:statement|sql.*|db_?name|database.*|query_?text|schema_?name|table_?name)$"),
+        ("database", r"^(?:statement|sql.*|db_?name|database.*|query_?text|schema_?name|"
+         r"table_?name)$"),
         ("group", r"^(?:group_?(?:name|id|sid)|member.*|role.*)$"),
-        ("device", r"^(?:serial_?number|manufacturer|model|mac_?address|asset.*|os_?version|inventory.*)$"),
+        ("device", r"^(?:serial_?number|manufacturer|model|mac_?address|asset.*|os_?version|"
+         r"inventory.*)$"),
         ("tunnel", r"^(?:tunnel.*|vpn.*)$"),
-        ("volume", r"^(?:bytes.*|packets.*|sent_?bytes?|rcvd_?bytes?|sentbyte|rcvdbyte|orig_bytes)$"),
+        ("volume", r"^(?:bytes.*|packets.*|sent_?bytes?|rcvd_?bytes?|sentbyte|rcvdbyte|"
+         r"orig_bytes)$"),
         ("file transfer", r"^(?:ftp.*|smb.*|share.*)$"),
         ("task", r"^(?:task_?name|cron.*|schedule.*)$"),
     )
 )  # fmt: skip
 _VARIABLE_AFTER = re.compile(
-    r"(?i)\b(user(?:name)?|for|from|by|to|account|host(?:name)?|domain|group|file|path|directory|device|"
-    r"interface|session|client|server|peer|address|group-policy|policy|profile|service|unit|image|"
+    r"(?i)\b(user(?:name)?|for|from|by|to|account|host(?:name)?|domain|group|file|path|directory|"
+    r"device|interface|session|client|server|peer|address|group-policy|policy|profile|service|unit|image|"
     r"command|uid|realm|acl|access-list|list|on|in|at|dir|module|share|job|owner|named?)"
     r"([ =:]+)(?:\\?[\"'<\[(]?)([^\s,;:=\"'<>()\[\]]+)"
 )
 _KEEP_AFTER = frozenset(
-    "user users invalid illegal unknown the a an root address host port to from by for on in at failed session client "
-    "server remote local inbound outbound inside outside group policy account service authentication "
-    "reason is was has not and or of with tcp udp icmp start started stop stopped".split()
+    """
+    user users invalid illegal unknown the a an root address host port to from by for on in at
+    failed session client server remote local inbound outbound inside outside group policy
+    account service authentication reason is was has not and or of with tcp udp icmp start
+    started stop stopped
+    """.split()  # noqa: SIM905 - a list of two hundred literals reads worse
 )
 _PATH_OR_NAME = re.compile(
     r"(?:[A-Za-z]:)?(?:[\\/][\w.\-$%~+@]+){1,}[\\/]?|\b[\w.\-]+@[\w\-]+(?:\.[\w\-]+)*|\b[\w\-]+(?:\.[\w\-]+){2,}\b"
@@ -107,7 +117,7 @@ class Template:
 
 
 def identify_template(shape: str) -> Template:
-    """Return the template of one shape. Deterministic: the same shape gives the same id for ever."""
+    """Return the template of one shape: the same shape gives the same id for ever."""
     format_name, name, code, masked = shape.split(SHAPE_SEPARATOR, 3)
     if format_name == "text":
         identity, vendor, product = _identify_text(name, code, masked)

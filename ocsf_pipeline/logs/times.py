@@ -167,7 +167,7 @@ def _read_day_first(part: pl.DataFrame) -> pl.Series:
 
 
 def _read_slashed(part: pl.DataFrame) -> pl.Series:
-    """`11/22/2026 10:00:01 AM`; `22.11.2026 10:00:01`. Dots, or a first part above 12: day first."""
+    """`11/22/2026 10:00:01 AM`; `22.11.2026 10:00:01`: dots, or a first part above 12, say day."""
     groups = pl.col("text").str.extract_groups(
         rf"^(\d{{1,2}})([/.])(\d{{1,2}})[/.](\d{{4}}),? +({_CLOCK})\s*((?i:[ap]m))?"
     )
