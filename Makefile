@@ -1,0 +1,73 @@
+# Every command of the project; `make` alone prints them.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+ARGS ?=
+
+# PyPI's torch for Linux brings 3 GB of CUDA. Where PyTorch's own index can be reached, its build for
+# the CPU is taken; `TORCH_INDEX=` takes what PyPI has.
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+
+export DAGSTER_HOME := $(CURDIR)/.dagster_home
+export DAGSTER_DISABLE_TELEMETRY := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo dev test bench lint format constraints clean
+
+help: ## Print this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## Create .venv and install everything
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "Python 3.11 or newer is needed, but $(PYTHON) is $$($(PYTHON) --version 2>&1)."; \
+	  echo "Install one and name it: make setup PYTHON=python3.12"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { \
+	  echo "The virtual environment could not be made; on Debian: apt-get install python3-venv"; \
+	  exit 1; }
+	@echo "Installing into $(VENV); the first time takes some minutes."
+	@index="$(TORCH_INDEX)"; extra=; \
+	if [ "$$(uname -s)" = Linux ] && [ -n "$$index" ] && $(BIN)/python -c \
+	  'import sys, urllib.request; urllib.request.urlopen(sys.argv[1] + "/torch/", timeout=5)' \
+	  "$$index" >/dev/null 2>&1; then extra="--extra-index-url $$index"; fi; \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $$extra \
+	  -c constraints.txt -e '.[dev,docker,trieve]'
+	@touch $@
+
+demo: setup ## Run the whole pipeline on the sample logs and show the result
+	@$(BIN)/ocsf-pipeline demo $(ARGS)
+
+dev: setup .dagster_home/dagster.yaml ## Open Dagster's UI on the same data: http://localhost:3000
+	@$(BIN)/dg dev $(ARGS)
+
+.dagster_home/dagster.yaml: $(wildcard dagster.yaml)
+	@mkdir -p $(@D)
+	@if [ -f dagster.yaml ]; then cp dagster.yaml $@; else touch $@; fi
+
+test: setup ## Run the tests
+	@$(BIN)/python -m pytest $(ARGS)
+
+bench: setup ## Run the benchmarks and print JSON; less: make bench ARGS='--events 100000'
+	@$(BIN)/python -m ocsf_pipeline.bench $(ARGS)
+
+lint: setup .dagster_home/dagster.yaml ## Check format, style, types and the Dagster definitions
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/dg check defs
+
+format: setup ## Format the code and repair what can be repaired
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+constraints: ## Write constraints.txt anew from .venv
+	@{ sed -n '/^#/p' constraints.txt; \
+	  $(BIN)/python -m pip freeze --exclude-editable | sed -e '/^#/d' -e 's/+cpu$$//'; } > constraints.new
+	@mv constraints.new constraints.txt
+
+clean: ## Remove .venv, caches and Dagster's run history; the data stays
+	@rm -rf $(VENV) .dagster_home .pytest_cache .ruff_cache .mypy_cache .hypothesis build dist
+	@find ocsf_pipeline ocsf_pipeline_tests -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,99 @@
+"""Schema, knowledge base and ranker for commands that classify: used where built, else built.
+
+Belongs here: the order of the steps when there is no Dagster around. Does not belong here: the
+steps themselves, when they are up to date (`steps`).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from filelock import FileLock
+
+from ocsf_pipeline import resources
+from ocsf_pipeline.classify.ranker import RankerError
+from ocsf_pipeline.commands.common import Say
+from ocsf_pipeline.ports import ObjectStore, PermanentPortError
+from ocsf_pipeline.settings import Settings
+from ocsf_pipeline.steps.classify import Decider, load_decider
+from ocsf_pipeline.steps.knowledge import (
+    store_class_chunks,
+    store_examples,
+    update_knowledge_base,
+    update_ranker,
+)
+from ocsf_pipeline.steps.schema import load_schema, store_schema
+
+
+def open_decider(settings: Settings, say: Say) -> Decider:
+    """Return what decides, building schema, knowledge base and ranker first where they lack."""
+    decider = _load_ready(settings)
+    if decider is not None:
+        return decider
+    folder = settings.data_dir
+    folder.mkdir(parents=True, exist_ok=True)
+    # Several commands started at once on a bare folder: one builds, the others wait and find it.
+    with FileLock(folder / "prepare.lock"):
+        decider = _load_ready(settings)
+        if decider is None:
+            say(f"first run: building the knowledge base in {_shown(settings)}, minutes on 2 cores")
+            build_knowledge(settings, say)
+            decider = _load(settings)
+    return decider
+
+
+def build_knowledge(settings: Settings, say: Say) -> Decider:
+    """Bring schema, knowledge base and ranker up to date; what is unchanged costs little."""
+    artefacts = resources.open_artefacts(settings)
+    stored = store_schema(
+        resources.open_schema_source(settings), artefacts, settings.schema_version
+    )
+    say(f"1/5 OCSF {stored.schema.version} from {stored.document.origin}")
+    chunks = store_class_chunks(artefacts, stored.schema)
+    say(f"2/5 {chunks.count:,} texts about the classes")
+    packs = resources.open_packs(settings).read_packs()
+    examples = store_examples(artefacts, stored.schema, packs)
+    say(f"3/5 {examples.rows.count:,} labelled examples from {len(packs)} source packs")
+    for problem in examples.problems:
+        say(f"    left out: {problem.example.product}: {problem.reason}")
+    say("4/5 embedding what is new")
+    index = resources.open_class_index(settings)
+    updated = update_knowledge_base(artefacts, index)
+    say(
+        f"    {len(updated.plan.upserts):,} added or changed, {len(updated.plan.deletes):,} removed"
+    )
+    ranker = update_ranker(artefacts, stored.schema, index, resources.open_embedder(settings))
+    say(f"5/5 ranker {ranker.ranker.version}, {'trained' if ranker.is_changed else 'unchanged'}")
+    return _load(settings)
+
+
+def _load(settings: Settings) -> Decider:
+    return load_decider(
+        resources.open_artefacts(settings),
+        resources.open_class_index(settings),
+        resources.open_embedder(settings),
+        settings.accept_threshold,
+    )
+
+
+def _load_ready(settings: Settings) -> Decider | None:
+    """Return the decider, or None when something lacks, is of another release or unreadable."""
+    artefacts = resources.open_artefacts(settings)
+    if not _has_schema(artefacts, settings.schema_version):
+        return None
+    try:
+        decider = _load(settings)
+    except (PermanentPortError, RankerError):
+        return None
+    return decider if decider.index.read_state().chunk_hashes else None
+
+
+def _has_schema(artefacts: ObjectStore, version: str) -> bool:
+    try:
+        return load_schema(artefacts).version == version
+    except PermanentPortError:
+        return False
+
+
+def _shown(settings: Settings) -> str:
+    return str(Path(settings.resolved_artefacts_url))
