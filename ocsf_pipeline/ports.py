@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from ocsf_pipeline.knowledge.packs import SourcePack
 from ocsf_pipeline.knowledge.plan import IndexPlan, IndexState
 
 
@@ -106,6 +107,15 @@ class ObjectStore(Protocol):
 
     def delete_object(self, key: str) -> None:
         """Remove `key`; silent when it does not exist."""
+        ...
+
+
+@runtime_checkable
+class PackSource(Protocol):
+    """Where source packs come from."""
+
+    def read_packs(self) -> Mapping[str, SourcePack]:
+        """Return the packs by product. Raises PackError when one cannot be used."""
         ...
 
 

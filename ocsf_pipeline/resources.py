@@ -5,16 +5,20 @@ belong here: what adapters do, what assets do with them. Nothing is read at impo
 read when a run or a sensor asks for the resource.
 """
 
+import importlib.resources
 import os
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 
 import dagster as dg
 
 from ocsf_pipeline.adapters.clickhouse import ClickHouseTables
 from ocsf_pipeline.adapters.embedded_index import EmbeddedClassIndex
+from ocsf_pipeline.adapters.embedding_cache import CachedEmbedder
 from ocsf_pipeline.adapters.minilm import SentenceEmbedder
 from ocsf_pipeline.adapters.object_store import open_object_store
+from ocsf_pipeline.adapters.pack_files import PackFolders
 from ocsf_pipeline.adapters.schema_download import DownloadSchemaSource
 from ocsf_pipeline.adapters.schema_package import EmbeddedSchemaSource
 from ocsf_pipeline.ports import (
@@ -22,6 +26,7 @@ from ocsf_pipeline.ports import (
     Embedder,
     EventTables,
     ObjectStore,
+    PackSource,
     SchemaSource,
 )
 from ocsf_pipeline.settings import Settings, read_settings
@@ -49,9 +54,15 @@ def open_schema_source(settings: Settings) -> SchemaSource:
     return EmbeddedSchemaSource()
 
 
+def open_packs(settings: Settings) -> PackSource:
+    """Return the installed packs and those of the user's folder."""
+    return PackFolders(Path(settings.packs_dir) if settings.packs_dir else None)
+
+
 @cache
 def _load_embedder(model: str, threads: int) -> Embedder:
-    return SentenceEmbedder(model or None, threads=threads)
+    embedder = SentenceEmbedder(model or None, max_tokens=64, threads=threads)
+    return CachedEmbedder(embedder, importlib.resources.files("ocsf_pipeline") / "vectors.npz")
 
 
 def open_embedder(settings: Settings) -> Embedder:
@@ -101,6 +112,14 @@ class SchemaSourceResource(dg.ConfigurableResource[SchemaSource]):
         return open_schema_source(load_settings())
 
 
+class SourcePacksResource(dg.ConfigurableResource[PackSource]):
+    """What is known about products."""
+
+    def create_resource(self, context: dg.InitResourceContext) -> PackSource:
+        """Return the folders that the settings name."""
+        return open_packs(load_settings())
+
+
 class EmbedderResource(dg.ConfigurableResource[Embedder]):
     """The model that turns texts into vectors."""
 
@@ -132,6 +151,7 @@ def build_resources() -> dict[str, object]:
         "objects": ObjectsResource(),
         "artefacts": ArtefactsResource(),
         "schema_source": SchemaSourceResource(),
+        "source_packs": SourcePacksResource(),
         "embedder": EmbedderResource(),
         "class_index": ClassIndexResource(),
         "event_tables": EventTablesResource(),

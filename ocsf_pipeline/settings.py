@@ -24,7 +24,7 @@ class SettingsError(ValueError):
 
 
 class Settings(BaseModel):
-    """All settings of one process. Field `data_dir` is variable OCSF_PIPELINE_DATA_DIR, and so on."""
+    """All settings of one process; `data_dir` is variable OCSF_PIPELINE_DATA_DIR, and so on."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

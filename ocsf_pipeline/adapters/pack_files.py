@@ -16,6 +16,17 @@ _SUFFIXES = (".yaml", ".yml")
 _MAX_BYTES = 8 * 1024 * 1024
 
 
+class PackFolders:
+    """The packs of this package and those of a user's folder (None: only ours)."""
+
+    def __init__(self, user_folder: Path | None = None) -> None:
+        self._user_folder = user_folder
+
+    def read_packs(self) -> dict[str, SourcePack]:
+        """Read the packs as they are on disk now; see the function of the same name."""
+        return read_packs(self._user_folder)
+
+
 def read_packs(user_folder: Path | None = None) -> dict[str, SourcePack]:
     """Return the packs by product; one in `user_folder` replaces ours of the same name.
 

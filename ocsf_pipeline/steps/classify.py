@@ -24,7 +24,9 @@ from ocsf_pipeline.classify.ranker import Ranker
 from ocsf_pipeline.ports import ClassIndex, Embedder, ObjectStore, Reranker
 from ocsf_pipeline.schema.model import OcsfSchema
 from ocsf_pipeline.steps.artefacts import read_frame, read_json, write_frame, write_json
+from ocsf_pipeline.steps.knowledge import load_ranker
 from ocsf_pipeline.steps.logs import list_hours, load_hour_templates
+from ocsf_pipeline.steps.schema import load_schema
 
 _DECISIONS = "classify/decisions"
 _BATCH = 512
@@ -65,6 +67,28 @@ class Decider:
             for part in templates.iter_slices(_BATCH)
         ]  # fmt: skip
         return pl.concat(parts) if parts else pl.DataFrame(schema=DECISION_SCHEMA)
+
+
+def load_decider(
+    artefacts: ObjectStore,
+    index: ClassIndex,
+    embedder: Embedder | None,
+    threshold: float = 0.0,
+    reranker: Reranker | None = None,
+) -> Decider:
+    """Return the decider in force; `threshold` 0 means the one that the ranker chose.
+
+    Raises PermanentPortError when schema or ranker are not materialised yet.
+    """
+    ranker = load_ranker(artefacts)
+    return Decider(
+        load_schema(artefacts),
+        ranker,
+        index,
+        embedder,
+        threshold or getattr(ranker, "threshold", 0.6),
+        reranker,
+    )
 
 
 @dataclass(frozen=True)

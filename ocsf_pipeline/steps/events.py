@@ -58,7 +58,7 @@ class HourEvents:
 
     @property
     def is_conserved(self) -> bool:
-        """read = classified + review + quarantined."""
+        """True when read = classified + review + quarantined."""
         return self.read_count == (
             self.classified_count + self.review_count + self.quarantined_count
         )

@@ -7,6 +7,7 @@ belong here: making them (`knowledge`, `classify`), holding the index (adapters)
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
@@ -69,6 +70,8 @@ class UpdatedIndex:
 
     plan: IndexPlan
     state: IndexState
+    kind_counts: Mapping[str, int]
+    """Chunks that the index should hold, by kind."""
 
 
 @dataclass(frozen=True)
@@ -128,9 +131,17 @@ def build_queries(raws: Sequence[str]) -> list[LogQuery]:
 
 def update_knowledge_base(artefacts: ObjectStore, index: ClassIndex) -> UpdatedIndex:
     """Make the index hold exactly the chunks and examples in force, changing only what differs."""
-    chunks = load_class_chunks(artefacts) + examples_to_chunks(load_stored_examples(artefacts))
+    chunks = build_corpus(load_class_chunks(artefacts), load_stored_examples(artefacts))
     plan = plan_index(index.read_state(), chunks)
-    return UpdatedIndex(plan, index.apply_plan(plan))
+    kinds: Counter[str] = Counter(chunk.kind for chunk in chunks)
+    return UpdatedIndex(plan, index.apply_plan(plan), kinds)
+
+
+def build_corpus(
+    chunks: Sequence[ClassChunk], examples: Sequence[LabelledExample]
+) -> list[ClassChunk]:
+    """Return everything that the knowledge base should hold."""
+    return [*chunks, *examples_to_chunks(examples)]
 
 
 def update_ranker(
@@ -160,6 +171,11 @@ def update_ranker(
         {"version": ranker.version, "signature": signature, "example_count": len(examples)},
     )
     return UpdatedRanker(ranker, len(examples), is_changed=True)
+
+
+def has_ranker(artefacts: ObjectStore) -> bool:
+    """Whether a ranker is in force, and with it all that hours need."""
+    return has_object(artefacts, f"{_RANKER}/current.json")
 
 
 def load_ranker(artefacts: ObjectStore) -> Ranker:

@@ -10,6 +10,7 @@ A late or rewritten object costs its own reading only.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -70,6 +71,12 @@ class HourBatches:
     objects: tuple[ObjectBatch, ...]
     read_objects: int = 0
     """Objects that had to be read in this run; the others were up to date."""
+
+    @property
+    def version(self) -> str:
+        """Equal for equal objects at equal versions."""
+        folders = "\n".join(sorted(item.folder for item in self.objects))
+        return hashlib.sha256(folders.encode()).hexdigest()[:16]
 
     @property
     def record_count(self) -> int:

@@ -1,0 +1,78 @@
+"""Assets of the stage `classify`."""
+
+import dagster as dg
+
+from ocsf_pipeline.defs.common import HOUR_BACKFILLS, HOURS, OWNERS, RETRIES
+from ocsf_pipeline.logs.layout import format_partition, parse_partition
+from ocsf_pipeline.ports import ClassIndex, Embedder, ObjectStore
+from ocsf_pipeline.settings import Settings
+from ocsf_pipeline.steps.classify import (
+    decide_hour,
+    load_decider,
+    plan_reclassification,
+    summarize_changes,
+)
+from ocsf_pipeline.steps.reports import chart_counts, format_table
+
+
+@dg.asset(
+    group_name="classify", kinds={"scikitlearn", "parquet"}, owners=OWNERS, code_version="1",
+    partitions_def=HOURS, backfill_policy=HOUR_BACKFILLS, retry_policy=RETRIES,
+    deps=["normalized_logs", "class_ranker"],
+)  # fmt: skip
+def template_decisions(
+    context: dg.AssetExecutionContext,
+    artefacts: dg.ResourceParam[ObjectStore],
+    class_index: dg.ResourceParam[ClassIndex],
+    embedder: dg.ResourceParam[Embedder],
+    settings: dg.ResourceParam[Settings],
+) -> dg.MaterializeResult[None]:
+    """The OCSF class of every template of one hour; only templates never seen are decided."""
+    decider = load_decider(artefacts, class_index, embedder, settings.accept_threshold)
+    decided = decide_hour(artefacts, decider, parse_partition(context.partition_key))
+    review = int((decided.decisions["status"] == "review").sum())
+    counts = dict(decided.decisions["class_name"].value_counts().rows())
+    rows = decided.decisions.sort("confidence").head(20).select(
+        "class_name", "confidence", "status", "product", "sample_raw"
+    )  # fmt: skip
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(decided.version),
+        metadata={
+            "templates": len(decided.decisions),
+            "decided_in_this_run": decided.new_count,
+            "for_review": review,
+            "decision_version": decided.version,
+            "classes": dg.MetadataValue.md(chart_counts(counts, "class")),
+            "least_certain": dg.MetadataValue.md(format_table(rows.columns, rows.rows())),
+        },
+    )
+
+
+@dg.asset(
+    group_name="classify", kinds={"parquet"}, owners=OWNERS, code_version="1",
+    deps=["class_ranker"],
+)  # fmt: skip
+def reclassification_plan(
+    artefacts: dg.ResourceParam[ObjectStore],
+    class_index: dg.ResourceParam[ClassIndex],
+    embedder: dg.ResourceParam[Embedder],
+    settings: dg.ResourceParam[Settings],
+) -> dg.MaterializeResult[None]:
+    """What the current knowledge changes in hours that are classified already: before and after.
+
+    A sensor requests exactly these hours again.
+    """
+    decider = load_decider(artefacts, class_index, embedder, settings.accept_threshold)
+    plan = plan_reclassification(artefacts, decider)
+    hours = [format_partition(hour) for hour in plan.hours]
+    return dg.MaterializeResult(
+        metadata={
+            "decision_version": plan.version,
+            "templates_decided_again": plan.template_count,
+            "templates_changed": len(plan.changes),
+            "hours": dg.MetadataValue.json(hours),
+            "changes": dg.MetadataValue.md(
+                format_table(("before", "after", "templates"), summarize_changes(plan.changes))
+            ),
+        },
+    )
