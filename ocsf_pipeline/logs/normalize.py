@@ -143,7 +143,7 @@ def normalize_records(
             pl.lit("csv").alias("format"), *_null_columns("envelope_time", "envelope_host")
         )
     broken = opened.filter(pl.col("format") == "invalid")
-    good = opened.filter(pl.col("format") != "invalid") if not broken.is_empty() else opened
+    good = opened.filter(pl.col("format").ne_missing("invalid")) if not broken.is_empty() else opened
     structured = _read_bodies(good)
     records = _finish(structured, context, registry)
     quarantine = select_quarantine(broken, "invalid_json", context.key, context.hour)
