@@ -79,7 +79,7 @@ def hash_text(text: str) -> bytes:
 def round_vectors(vectors: Floats) -> npt.NDArray[np.int8]:
     """Round vectors to one byte per dimension, each scaled to its largest entry."""
     largest = np.maximum(np.abs(vectors).max(axis=1, keepdims=True), np.float32(1e-12))
-    return np.rint(vectors / largest * _LEVELS).astype(np.int8)
+    return np.asarray(np.rint(vectors / largest * _LEVELS), dtype=np.int8)
 
 
 def pack_vectors(texts: Sequence[str], embedder: Embedder) -> bytes:

@@ -88,7 +88,8 @@ def classify_hour(
     }
     key = f"events/hours/{hour:%Y-%m-%d-%H}.json"
     before = read_json(artefacts, key)
-    if before is not None and {name: before.get(name) for name in state} == state:
+    is_recorded = before is not None and {name: before.get(name) for name in state} == state
+    if before is not None and is_recorded and _holds_hour(tables, hour, len(batches.objects)):
         return _restore(hour, before["counts"])
     mapper = EventMapper(schema, decided.decisions, compile_mappings(schema, decided.decisions))
     result = HourEvents(hour)
@@ -106,6 +107,15 @@ def classify_hour(
     tables.upsert_templates(decided.decisions.select(DECISION_SCHEMA.names()))
     write_json(artefacts, key, {**state, "counts": _keep(result)})
     return result
+
+
+def _holds_hour(tables: EventTables, hour: datetime, object_count: int) -> bool:
+    """Whether the tables really hold the hour: somebody may have emptied or replaced them."""
+    found = tables.run_query(
+        "SELECT count() AS objects FROM batches WHERE hour = {hour:DateTime64(6, 'UTC')}",
+        {"hour": hour},
+    )
+    return int(found["objects"][0]) == object_count
 
 
 def prepare_tables(tables: EventTables, schema: OcsfSchema) -> list[str]:
