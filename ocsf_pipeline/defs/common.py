@@ -3,7 +3,16 @@
 Belongs here: constants of the asset graph. Does not belong here: any asset or logic.
 """
 
+import functools
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
 import dagster as dg
+
+from ocsf_pipeline.ports import TransientPortError
+
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
 
 OWNERS = ["team:security-data"]
 
@@ -20,3 +29,19 @@ RETRIES = dg.RetryPolicy(
 # One writer at a time: chDB opens a folder from one process, the index has one pointer.
 TABLES_POOL = "event_tables"
 KNOWLEDGE_POOL = "class_index"
+
+
+def retry_transient_only(body: Callable[Given, Result]) -> Callable[Given, Result]:
+    """Let Dagster retry what another try can help (TransientPortError), and nothing else."""
+
+    @functools.wraps(body)
+    def guarded(*args: Given.args, **kwargs: Given.kwargs) -> Result:
+        try:
+            return body(*args, **kwargs)
+        except TransientPortError:
+            raise
+        except Exception as error:
+            summary = f"{type(error).__name__}: {error}"
+            raise dg.Failure(description=summary, allow_retries=False) from error
+
+    return guarded

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from ocsf_pipeline.defs.common import HOUR_BACKFILLS, HOURS, OWNERS, RETRIES
+from ocsf_pipeline.defs.common import HOURS, HOUR_BACKFILLS, OWNERS, RETRIES, retry_transient_only
 from ocsf_pipeline.logs.layout import format_partition, parse_partition
 from ocsf_pipeline.ports import ClassIndex, Embedder, ObjectStore
 from ocsf_pipeline.settings import Settings
@@ -20,6 +20,7 @@ from ocsf_pipeline.steps.reports import chart_counts, format_table
     partitions_def=HOURS, backfill_policy=HOUR_BACKFILLS, retry_policy=RETRIES,
     deps=["normalized_logs", "class_ranker"],
 )  # fmt: skip
+@retry_transient_only
 def template_decisions(
     context: dg.AssetExecutionContext,
     artefacts: dg.ResourceParam[ObjectStore],
@@ -52,6 +53,7 @@ def template_decisions(
     group_name="classify", kinds={"parquet"}, owners=OWNERS, code_version="1",
     deps=["class_ranker"],
 )  # fmt: skip
+@retry_transient_only
 def reclassification_plan(
     artefacts: dg.ResourceParam[ObjectStore],
     class_index: dg.ResourceParam[ClassIndex],

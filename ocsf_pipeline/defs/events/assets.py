@@ -2,7 +2,14 @@
 
 import dagster as dg
 
-from ocsf_pipeline.defs.common import HOUR_BACKFILLS, HOURS, OWNERS, RETRIES, TABLES_POOL
+from ocsf_pipeline.defs.common import (
+    HOURS,
+    HOUR_BACKFILLS,
+    OWNERS,
+    RETRIES,
+    TABLES_POOL,
+    retry_transient_only,
+)
 from ocsf_pipeline.logs.layout import parse_partition
 from ocsf_pipeline.ports import ClassIndex, Embedder, EventTables, ObjectStore
 from ocsf_pipeline.settings import Settings
@@ -27,6 +34,7 @@ _CHECKS = {
         for name, (blocking, text) in _CHECKS.items()
     ],
 )  # fmt: skip
+@retry_transient_only
 def classified_events(
     context: dg.AssetExecutionContext,
     artefacts: dg.ResourceParam[ObjectStore],
@@ -41,7 +49,7 @@ def classified_events(
     prepare_tables(event_tables, decider.schema)
     result = classify_hour(
         artefacts, event_tables, decider.schema, decide_hour(artefacts, decider, hour), hour,
-        context.run_id, progress=context.log.info, workers=settings.workers,
+        context.run.run_id, progress=context.log.info, workers=settings.workers,
     )  # fmt: skip
     return dg.MaterializeResult(metadata=_describe(result), check_results=_check(result))
 

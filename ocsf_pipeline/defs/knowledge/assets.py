@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from ocsf_pipeline.defs.common import KNOWLEDGE_POOL, OWNERS, RETRIES
+from ocsf_pipeline.defs.common import KNOWLEDGE_POOL, OWNERS, RETRIES, retry_transient_only
 from ocsf_pipeline.ports import ClassIndex, Embedder, ObjectStore, PackSource
 from ocsf_pipeline.steps.knowledge import store_examples, update_knowledge_base, update_ranker
 from ocsf_pipeline.steps.reports import chart_counts, format_table
@@ -13,6 +13,7 @@ from ocsf_pipeline.steps.schema import load_schema
     group_name="knowledge", kinds={"yaml", "parquet"}, owners=OWNERS, code_version="1",
     deps=["ocsf_schema"],
 )  # fmt: skip
+@retry_transient_only
 def labelled_examples(
     artefacts: dg.ResourceParam[ObjectStore], source_packs: dg.ResourceParam[PackSource]
 ) -> dg.MaterializeResult[None]:
@@ -37,6 +38,7 @@ def labelled_examples(
     group_name="knowledge", kinds={"numpy"}, owners=OWNERS, code_version="1",
     deps=["class_chunks", labelled_examples], pool=KNOWLEDGE_POOL, retry_policy=RETRIES,
 )  # fmt: skip
+@retry_transient_only
 def knowledge_base(
     artefacts: dg.ResourceParam[ObjectStore], class_index: dg.ResourceParam[ClassIndex]
 ) -> dg.MaterializeResult[None]:
@@ -59,6 +61,7 @@ def knowledge_base(
     group_name="knowledge", kinds={"numpy", "scikitlearn"}, owners=OWNERS, code_version="1",
     deps=[knowledge_base], pool=KNOWLEDGE_POOL,
 )  # fmt: skip
+@retry_transient_only
 def class_ranker(
     artefacts: dg.ResourceParam[ObjectStore],
     class_index: dg.ResourceParam[ClassIndex],

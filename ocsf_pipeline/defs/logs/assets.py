@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from ocsf_pipeline.defs.common import HOUR_BACKFILLS, HOURS, OWNERS, RETRIES
+from ocsf_pipeline.defs.common import HOURS, HOUR_BACKFILLS, OWNERS, RETRIES, retry_transient_only
 from ocsf_pipeline.logs.layout import parse_partition
 from ocsf_pipeline.ports import ObjectStore
 from ocsf_pipeline.settings import Settings
@@ -24,6 +24,7 @@ from ocsf_pipeline.steps.reports import format_table
         ),
     ],
 )  # fmt: skip
+@retry_transient_only
 def normalized_logs(
     context: dg.AssetExecutionContext,
     objects: dg.ResourceParam[ObjectStore],

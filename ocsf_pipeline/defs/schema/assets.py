@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from ocsf_pipeline.defs.common import OWNERS, RETRIES
+from ocsf_pipeline.defs.common import OWNERS, RETRIES, retry_transient_only
 from ocsf_pipeline.ports import ObjectStore, SchemaSource
 from ocsf_pipeline.settings import Settings
 from ocsf_pipeline.steps.knowledge import store_class_chunks
@@ -13,6 +13,7 @@ from ocsf_pipeline.steps.schema import load_schema, store_schema
     group_name="schema", kinds={"ocsf", "json"}, owners=OWNERS, code_version="1",
     retry_policy=RETRIES,
 )  # fmt: skip
+@retry_transient_only
 def ocsf_schema(
     schema_source: dg.ResourceParam[SchemaSource],
     artefacts: dg.ResourceParam[ObjectStore],
@@ -41,6 +42,7 @@ def ocsf_schema(
     group_name="schema", kinds={"ocsf", "parquet"}, owners=OWNERS, code_version="1",
     deps=[ocsf_schema],
 )  # fmt: skip
+@retry_transient_only
 def class_chunks(artefacts: dg.ResourceParam[ObjectStore]) -> dg.MaterializeResult[None]:
     """Searchable texts of every live OCSF class: overview, activities, distinctive attributes."""
     stored = store_class_chunks(artefacts, load_schema(artefacts))

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from ocsf_pipeline.defs.common import OWNERS, RETRIES, TABLES_POOL
+from ocsf_pipeline.defs.common import OWNERS, RETRIES, TABLES_POOL, retry_transient_only
 from ocsf_pipeline.ports import EventTables, ObjectStore
 from ocsf_pipeline.steps.events import prepare_tables
 from ocsf_pipeline.steps.schema import load_schema
@@ -12,6 +12,7 @@ from ocsf_pipeline.steps.schema import load_schema
     group_name="tables", kinds={"clickhouse", "sql"}, owners=OWNERS, code_version="1",
     deps=["ocsf_schema"], pool=TABLES_POOL, retry_policy=RETRIES,
 )  # fmt: skip
+@retry_transient_only
 def analyst_views(
     artefacts: dg.ResourceParam[ObjectStore], event_tables: dg.ResourceParam[EventTables]
 ) -> dg.MaterializeResult[None]:
