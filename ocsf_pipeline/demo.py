@@ -157,6 +157,11 @@ def _summarize(result: dg.ExecuteInProcessResult, name: str) -> str:
 
 def show_result(tables: EventTables, console: Console) -> None:
     """Print the tables as an analyst would query them."""
+    with tables:
+        _show_tables(tables, console)
+
+
+def _show_tables(tables: EventTables, console: Console) -> None:
     totals = tables.run_query(_TOTALS).row(0, named=True)
     console.print(
         f"{totals['objects']} objects: {totals['read']} logs read = "

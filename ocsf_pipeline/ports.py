@@ -215,6 +215,17 @@ class HourWriter(Protocol):
 class EventTables(Protocol):
     """The ClickHouse tables and views that analysts query; see `tables/ddl`."""
 
+    def __enter__(self) -> Self:
+        """Keep the tables open until the block ends; without it each call opens them anew."""
+        ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
     def migrate_tables(self) -> list[str]:
         """Apply the DDL files not yet applied, in order; return their names. Safe to repeat."""
         ...

@@ -80,6 +80,24 @@ def classify_hour(
     Skips the writing when the tables hold exactly this state. Raises ConservationError when the
     counts do not add up: then nothing of the hour is changed.
     """
+    with tables:
+        tables.migrate_tables()
+        return _classify_hour(
+            artefacts, tables, schema, decided, hour, run_id, progress=progress, workers=workers
+        )
+
+
+def _classify_hour(
+    artefacts: ObjectStore,
+    tables: EventTables,
+    schema: OcsfSchema,
+    decided: HourDecisions,
+    hour: datetime,
+    run_id: str,
+    *,
+    progress: Progress,
+    workers: int,
+) -> HourEvents:
     batches = load_hour(artefacts, hour)
     state = {
         "version": decided.version,
@@ -120,8 +138,9 @@ def _holds_hour(tables: EventTables, hour: datetime, object_count: int) -> bool:
 
 def prepare_tables(tables: EventTables, schema: OcsfSchema) -> list[str]:
     """Apply missing DDL and bring the views per class up to date; return applied DDL files."""
-    applied = tables.migrate_tables()
-    tables.create_views(create_views_sql(schema))
+    with tables:
+        applied = tables.migrate_tables()
+        tables.create_views(create_views_sql(schema))
     return applied
 
 

@@ -3,8 +3,8 @@
 import dagster as dg
 
 from ocsf_pipeline.defs.common import (
-    HOURS,
     HOUR_BACKFILLS,
+    HOURS,
     OWNERS,
     RETRIES,
     TABLES_POOL,
@@ -14,7 +14,7 @@ from ocsf_pipeline.logs.layout import parse_partition
 from ocsf_pipeline.ports import ClassIndex, Embedder, EventTables, ObjectStore
 from ocsf_pipeline.settings import Settings
 from ocsf_pipeline.steps.classify import decide_hour, load_decider
-from ocsf_pipeline.steps.events import HourEvents, classify_hour, prepare_tables
+from ocsf_pipeline.steps.events import HourEvents, classify_hour
 from ocsf_pipeline.steps.reports import chart_counts, chart_histogram, format_table
 
 _MAX_REVIEW_SHARE = 0.5
@@ -46,10 +46,10 @@ def classified_events(
     """The events of one hour in ClickHouse: whole, valid OCSF, replaced atomically."""
     hour = parse_partition(context.partition_key)
     decider = load_decider(artefacts, class_index, embedder, settings.accept_threshold)
-    prepare_tables(event_tables, decider.schema)
+    decided = decide_hour(artefacts, decider, hour)
     result = classify_hour(
-        artefacts, event_tables, decider.schema, decide_hour(artefacts, decider, hour), hour,
-        context.run.run_id, progress=context.log.info, workers=settings.workers,
+        artefacts, event_tables, decider.schema, decided, hour, context.run.run_id,
+        progress=context.log.info, workers=settings.workers,
     )  # fmt: skip
     return dg.MaterializeResult(metadata=_describe(result), check_results=_check(result))
 

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from ocsf_pipeline.defs.common import HOURS, HOUR_BACKFILLS, OWNERS, RETRIES, retry_transient_only
+from ocsf_pipeline.defs.common import HOUR_BACKFILLS, HOURS, OWNERS, RETRIES, retry_transient_only
 from ocsf_pipeline.logs.layout import parse_partition
 from ocsf_pipeline.ports import ObjectStore
 from ocsf_pipeline.settings import Settings
