@@ -59,9 +59,11 @@ class Workplace:
         """Return the store of batches and decisions."""
         return resources.open_artefacts(self._inside())
 
-    def tables(self) -> EventTables:
+    def tables(self, name: str = "tables") -> EventTables:
         """Return the tables that are written."""
-        return resources.open_tables(self._inside())
+        return resources.open_tables(
+            Settings(data_dir=self.folder, tables_dsn=f"chdb://{(self.folder / name).resolve()}")
+        )
 
     def decider(self) -> Decider:
         """Return the decider of the settings' own knowledge base, model loaded."""
@@ -190,15 +192,15 @@ def measure_parts(place: Workplace) -> Figures:
     decided = decide_hour(artefacts, decider, COLD_HOUR).decisions
     mapper = EventMapper(decider.schema, decided, compile_mappings(decider.schema, decided))
     batches = load_hour(artefacts, COLD_HOUR).objects
-    # Bounded: one object's rows are kept, and inserted as often as there are objects.
+    # One object's rows only: kept in memory as they are here, an hour's would not be bounded.
     parts = [part for batch in batches[:1] for part in iterate_records(artefacts, batch)]
     kept = sum(len(part) for part in parts)
     mapped: list[MappedEvents] = []
     with watch.time("map", kept):
         mapped.extend(map_in_order(mapper.map_records, parts, workers))
-    tables = place.tables()
+    tables = place.tables("tables-of-parts")
     prepare_tables(tables, decider.schema)
-    with watch.time("insert", kept), tables.replace_hour(next_hour(WARM_HOUR), "bench") as writer:
+    with watch.time("insert", kept), tables.replace_hour(COLD_HOUR, "bench") as writer:
         for item in mapped:
             writer.write_rows("events", item.frame)
         writer.commit()

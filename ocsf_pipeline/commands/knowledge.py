@@ -6,14 +6,12 @@ steps themselves, when they are up to date (`steps`).
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from filelock import FileLock
 
 from ocsf_pipeline import resources
 from ocsf_pipeline.classify.ranker import RankerError
 from ocsf_pipeline.commands.common import Say
-from ocsf_pipeline.ports import ObjectStore, PermanentPortError
+from ocsf_pipeline.ports import PermanentPortError
 from ocsf_pipeline.settings import Settings
 from ocsf_pipeline.steps.classify import Decider, load_decider
 from ocsf_pipeline.steps.knowledge import (
@@ -22,7 +20,7 @@ from ocsf_pipeline.steps.knowledge import (
     update_knowledge_base,
     update_ranker,
 )
-from ocsf_pipeline.steps.schema import load_schema, store_schema
+from ocsf_pipeline.steps.schema import store_schema
 
 
 def open_decider(settings: Settings, say: Say) -> Decider:
@@ -36,7 +34,10 @@ def open_decider(settings: Settings, say: Say) -> Decider:
     with FileLock(folder / "prepare.lock"):
         decider = _load_ready(settings)
         if decider is None:
-            say(f"first run: building the knowledge base in {_shown(settings)}, minutes on 2 cores")
+            say(
+                f"building the knowledge base for OCSF {settings.schema_version} in "
+                f"{settings.resolved_artefacts_url}; later runs use it"
+            )
             build_knowledge(settings, say)
             decider = _load(settings)
     return decider
@@ -78,22 +79,9 @@ def _load(settings: Settings) -> Decider:
 
 def _load_ready(settings: Settings) -> Decider | None:
     """Return the decider, or None when something lacks, is of another release or unreadable."""
-    artefacts = resources.open_artefacts(settings)
-    if not _has_schema(artefacts, settings.schema_version):
-        return None
     try:
         decider = _load(settings)
     except (PermanentPortError, RankerError):
         return None
-    return decider if decider.index.read_state().chunk_hashes else None
-
-
-def _has_schema(artefacts: ObjectStore, version: str) -> bool:
-    try:
-        return load_schema(artefacts).version == version
-    except PermanentPortError:
-        return False
-
-
-def _shown(settings: Settings) -> str:
-    return str(Path(settings.resolved_artefacts_url))
+    is_current = decider.schema.version == settings.schema_version
+    return decider if is_current and decider.index.read_state().chunk_hashes else None
