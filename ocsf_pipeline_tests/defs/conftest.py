@@ -8,6 +8,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+
 from ocsf_pipeline_tests.fakes.pipeline import Pipeline, build_pipeline
 
 

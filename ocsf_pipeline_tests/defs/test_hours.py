@@ -8,6 +8,10 @@ from datetime import timedelta
 import dagster as dg
 import polars as pl
 import pytest
+
+from ocsf_pipeline.steps import events
+from ocsf_pipeline.steps.events import prepare_tables
+from ocsf_pipeline.steps.schema import load_schema
 from ocsf_pipeline_tests.fakes.pipeline import HOUR, Pipeline, make_duo_lines, make_ssh_lines
 
 _BALANCE = """
@@ -32,22 +36,21 @@ def test_an_hour_becomes_rows_and_nothing_is_lost(
 
     assert result.success
     balance = pipeline.tables.run_query(_BALANCE).row(0, named=True)
-    assert balance["read"] == (
-        balance["classified"] + balance["review"] + balance["quarantined"]
+    assert balance["read"] == (balance["classified"] + balance["review"] + balance["quarantined"])
+    reasons = pipeline.tables.run_query(
+        "SELECT reason, count() AS n FROM quarantine GROUP BY reason"
     )
-    reasons = pipeline.tables.run_query("SELECT reason, count() AS n FROM quarantine GROUP BY reason")
     assert set(reasons["reason"]) == {"invalid_json", "invalid_utf8", "corrupt_compression"}
     rows = read_rows(pipeline)
     assert len(rows) == balance["classified"] + balance["review"]
     assert rows["event_uid"].is_unique().all()
+    prepare_tables(pipeline.tables, load_schema(pipeline.artefacts))
     logons = pipeline.tables.run_query(
         "SELECT user_name, src_ip FROM authentication WHERE format = 'syslog' LIMIT 5"
     )
     assert len(logons) == 5
     assert logons["src_ip"].str.starts_with("198.51.100.").all()
-    checks = {
-        item.check_name: item.passed for item in result.get_asset_check_evaluations()
-    }
+    checks = {item.check_name: item.passed for item in result.get_asset_check_evaluations()}
     assert checks["everything_accounted_for"]
     assert checks["read_equals_written"]
     assert checks["events_are_valid"]
@@ -115,8 +118,6 @@ def test_an_empty_hour_succeeds_with_a_warning(
 def test_counts_that_do_not_add_up_stop_the_hour(
     pipeline: Pipeline, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ocsf_pipeline.steps import events
-
     pipeline.drop("ssh.log", make_ssh_lines(10))
     pipeline.run("hour_job", instance, HOUR)
     before = read_rows(pipeline)

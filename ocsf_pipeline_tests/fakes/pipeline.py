@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
-from ocsf_pipeline_tests.fakes.embedder import FakeEmbedder
 
 from ocsf_pipeline.adapters.clickhouse import ClickHouseTables
 from ocsf_pipeline.adapters.embedded_index import EmbeddedClassIndex
@@ -24,6 +23,7 @@ from ocsf_pipeline.definitions import build_defs
 from ocsf_pipeline.knowledge.packs import SourcePack
 from ocsf_pipeline.logs.layout import format_hour_folder, format_partition
 from ocsf_pipeline.settings import Settings
+from ocsf_pipeline_tests.fakes.embedder import FakeEmbedder
 
 HOUR = datetime(2026, 11, 20, 10, tzinfo=UTC)
 PACKS = ("linux_sshd", "nginx", "cisco_duo", "squid", "bind", "isc_dhcpd", "vsftpd", "openvpn")
