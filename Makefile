@@ -23,7 +23,7 @@ setup: $(STAMP) ## Create .venv and install everything
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
-	  echo "Python 3.11 or newer is needed, but $(PYTHON) is $$($(PYTHON) --version 2>&1)."; \
+	  echo "Python 3.11 or newer is needed, but $(PYTHON) is: $$($(PYTHON) --version 2>&1)"; \
 	  echo "Install one and name it: make setup PYTHON=python3.12"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { \
 	  echo "The virtual environment could not be made; on Debian: apt-get install python3-venv"; \
@@ -33,7 +33,7 @@ $(STAMP): pyproject.toml constraints.txt
 	if [ "$$(uname -s)" = Linux ] && [ -n "$$index" ] && $(BIN)/python -c \
 	  'import sys, urllib.request; urllib.request.urlopen(sys.argv[1] + "/torch/", timeout=5)' \
 	  "$$index" >/dev/null 2>&1; then extra="--extra-index-url $$index"; fi; \
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $$extra \
+	$(BIN)/python -m pip install --disable-pip-version-check $$extra \
 	  -c constraints.txt -e '.[dev,docker,trieve]'
 	@touch $@
 
