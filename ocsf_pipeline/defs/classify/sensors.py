@@ -48,7 +48,12 @@ def hours_to_reclassify(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     batch = planned[start : start + _HOURS_PER_TICK]
     return dg.SensorResult(
         run_requests=[
-            dg.RunRequest(run_key=f"{stamp}:{hour}", partition_key=hour) for hour in batch
+            dg.RunRequest(
+                run_key=f"{stamp}:{hour}",
+                job_name=reclassified_hour_job.name,
+                partition_key=hour,
+            )
+            for hour in batch
         ],
         cursor=f"{stamp}|{start + len(batch)}",
         skip_reason=None if batch else "every planned hour is requested",

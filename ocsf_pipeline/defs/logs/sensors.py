@@ -39,8 +39,7 @@ def new_drops(
     """Compare the object store with what is normalised and request the difference."""
     if not has_ranker(artefacts):
         return dg.SensorResult(
-            skip_reason="the knowledge base is being built first",
-            run_requests=[dg.RunRequest(run_key="first-knowledge", job_name=knowledge_job.name)],
+            run_requests=[dg.RunRequest(run_key="first-knowledge", job_name=knowledge_job.name)]
         )
     due, cursor = find_due_hours(
         objects, artefacts, DropCursor.from_text(context.cursor), datetime.now(UTC),
