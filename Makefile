@@ -37,7 +37,7 @@ $(STAMP): pyproject.toml constraints.txt
 	  -c constraints.txt -e '.[dev,docker,trieve]'
 	@touch $@
 
-demo: setup ## Run the whole pipeline on the sample logs and show the result
+demo: setup .dagster_home/dagster.yaml ## Run the whole pipeline on the sample logs and show the result
 	@$(BIN)/ocsf-pipeline demo $(ARGS)
 
 dev: setup .dagster_home/dagster.yaml ## Open Dagster's UI on the same data: http://localhost:3000
