@@ -6,7 +6,8 @@ means, documents that span lines (`containers`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import codecs
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -36,6 +37,14 @@ class LongLine:
     kept: bytes
 
 
+@dataclass(frozen=True)
+class HalfLine:
+    """The last line of an object that was cut off: its end is not known."""
+
+    offset_bytes: int
+    data: bytes
+
+
 @dataclass
 class LineFrame:
     """Lines of one block that could be read, and those that could not."""
@@ -47,9 +56,14 @@ class LineFrame:
 
 
 def cut_blocks(
-    pieces: Iterator[bytes], block_bytes: int, max_line_bytes: int
-) -> Iterator[Block | LongLine]:
+    pieces: Iterator[bytes],
+    block_bytes: int,
+    max_line_bytes: int,
+    is_cut_off: Callable[[], bool] = lambda: False,
+) -> Iterator[Block | LongLine | HalfLine]:
     """Yield blocks of about `block_bytes` that end at a line end, and overlong lines by themselves.
+
+    `is_cut_off` is asked when `pieces` end: then what follows the last line end is half a line.
 
     Holds at most `block_bytes + max_line_bytes` and one piece in memory. When `pieces` raises, what
     was read before is yielded first, then the error is raised.
@@ -77,8 +91,10 @@ def cut_blocks(
             yield long_line
             offset += consumed
             buffer = rest
-    if buffer:
-        yield from _emit(bytes(buffer), offset, max_line_bytes)
+    end = buffer.rfind(b"\n") + 1 if is_cut_off() else len(buffer)
+    yield from _emit(bytes(buffer[:end]), offset, max_line_bytes)
+    if end < len(buffer):
+        yield HalfLine(offset + end, bytes(buffer[end:]))
     if failure is not None:
         raise failure
 
@@ -117,11 +133,10 @@ def _emit(data: bytes, offset: int, max_line_bytes: int) -> Iterator[Block | Lon
 def frame_lines(block: Block, first_position: int) -> LineFrame:
     """Split a block into lines without copying them; lines that are not UTF-8 are rejected."""
     data = block.data if block.data.endswith(b"\n") else block.data + b"\n"
-    if block.offset_bytes == 0 and data.startswith(b"\xef\xbb\xbf"):
-        data = b"   " + data[3:]  # a byte order mark is no part of the first line
     ends = np.flatnonzero(np.frombuffer(data, dtype=np.uint8) == _NEWLINE)
     offsets = np.empty(len(ends) + 1, dtype=np.int64)
-    offsets[0] = 0
+    # A byte order mark is no part of the first line.
+    offsets[0] = 3 if block.offset_bytes == 0 and data.startswith(codecs.BOM_UTF8) else 0
     offsets[1:] = ends + 1
     array = pa.Array.from_buffers(
         pa.large_binary(), len(ends), [None, pa.py_buffer(offsets), pa.py_buffer(data)]

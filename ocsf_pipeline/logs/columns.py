@@ -18,6 +18,7 @@ _TELLING = re.compile(
     r"src|dst|source|dest|destination|proto|protocol|event|type|severity|message|bytes|level|name|"
     r"version|start|end|category|description|method|uri|url|query)"
 )
+_VALUES = re.compile(r"=|\d:\d\d")  # pairs and times: a row, not the names of its columns
 _DELIMITERS = ("\t", ",", ";", "|", " ")
 _MIN_COLUMNS = 3
 _MIN_SPACED_COLUMNS = 5
@@ -35,6 +36,8 @@ class Header:
     """Lines that begin with this are not logs."""
     header_line: str | None = None
     """The line that names the columns, to be left out where it is not a comment."""
+    constants: tuple[tuple[str, str], ...] = ()
+    """What comment lines say of all rows: Zeek's `_path`, the `software` of W3C logs."""
     date_and_time: bool = False
     """W3C: the columns `date` and `time` together are the time."""
 
@@ -51,37 +54,67 @@ def recognize_header(head: str) -> Header | None:
 
 def _read_comment_header(lines: list[str]) -> Header | None:
     delimiter = "\t" if any(line.startswith("#separator") for line in lines) else None
+    constants = _read_constants(lines)
     for line in lines:
         if line.startswith("#fields"):  # Zeek
             mark = delimiter or "\t"
-            names = tuple(line.split(mark)[1:])
-            return Header(names, mark, False, ("-", "(empty)", ""), "#") if names else None
+            names = _make_unique(line.split(mark)[1:])
+            return (
+                Header(names, mark, False, ("-", "(empty)", ""), "#", None, constants)
+                if names
+                else None
+            )
         if line.startswith(("#Fields:", "#Fields ")):  # W3C extended
             rest = line.split(":", 1)[-1].strip()
             mark = "\t" if "\t" in rest else " "
-            names = tuple(rest.split(mark))
-            return Header(names, mark, mark == " ", ("-", ""), "#", None, "date" in names)
+            names = _make_unique(rest.split(mark))
+            return Header(
+                names, mark, mark == " ", ("-", ""), "#", None, constants, "date" in names
+            )
     return None
+
+
+def _make_unique(names: list[str]) -> tuple[str, ...]:
+    counts = dict.fromkeys(names, 0)
+    unique = []
+    for name in names:
+        counts[name] += 1
+        unique.append(name if counts[name] == 1 else f"{name}_{counts[name]}")
+    return tuple(unique) if len(set(unique)) == len(unique) else ()
+
+
+def _read_constants(lines: list[str]) -> tuple[tuple[str, str], ...]:
+    found = []
+    for line in lines:
+        match = re.match(r"#(path|Software)[:\t ]+(.{1,200})$", line)
+        if match:
+            found.append(("_path" if match[1] == "path" else "software", match[2].strip()))
+    return tuple(found)
 
 
 def _read_header_line(lines: list[str]) -> Header | None:
     for delimiter in _DELIMITERS:
-        cells = [
-            cell.strip().strip('"') for cell in next(csv.reader([lines[0]], delimiter=delimiter))
-        ]
+        cells = [cell.strip().strip('"') for cell in _split_cells(lines[0], delimiter)]
         least = _MIN_SPACED_COLUMNS if delimiter == " " else _MIN_COLUMNS
         if len(cells) < least or not all(_CELL.match(cell) for cell in cells):
             continue
-        if len(set(cells)) != len(cells) or "=" in lines[0]:
+        if len(set(cells)) != len(cells) or _VALUES.search(lines[0]):
             continue
         telling = sum(bool(_TELLING.search(cell)) for cell in cells)
         # Words of prose pass for names: ask for telling ones, more where spaces divide them.
         if telling * (2 if delimiter == " " else 4) < len(cells) or not telling:
             continue
-        if len(lines) > 1 and len(next(csv.reader([lines[1]], delimiter=delimiter))) != len(cells):
+        if len(lines) > 1 and len(_split_cells(lines[1], delimiter)) != len(cells):
             continue
         return Header(tuple(cells), delimiter, delimiter != "\t", header_line=lines[0])
     return None
+
+
+def _split_cells(line: str, delimiter: str) -> list[str]:
+    try:
+        return next(csv.reader([line], delimiter=delimiter), [])
+    except csv.Error:  # a carriage return or a cell beyond the reader's limit: no header
+        return []
 
 
 def split_rows(lines: pl.DataFrame, header: Header) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -116,6 +149,8 @@ def split_rows(lines: pl.DataFrame, header: Header) -> tuple[pl.DataFrame, pl.Da
     if header.date_and_time and "time" in names:
         both = pl.concat_str("date", "time", separator=" ", ignore_nulls=False)
         cells = cells.with_columns(both.alias("timestamp"))
+    constants = [pl.lit(value).alias(name) for name, value in header.constants]
+    cells = cells.with_columns(constants) if constants else cells
     fields = (
         pl.struct(pl.all()).struct.json_encode()
         .str.replace_all(r'"[^"\\]+":null,?', "")

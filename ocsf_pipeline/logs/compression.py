@@ -6,6 +6,7 @@ Does not belong here: lines or formats.
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import zstandard
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+_SKIPPABLE = re.compile(rb"[\x50-\x5f]\x2a\x4d\x18")  # zstd frames of metadata
 _PIECE_BYTES = 1 << 20
 _ZSTD_SLICE_BYTES = 1 << 10
 _MAX_WINDOW_BYTES = 1 << 27  # zstd --long=27; a frame that asks for more is refused
@@ -55,7 +57,7 @@ def decompress_pieces(
     source = _chain(head, pieces)
     if head.startswith(_GZIP_MAGIC):
         yield from _guard(_gunzip(source), limits)
-    elif head.startswith(_ZSTD_MAGIC):
+    elif head.startswith(_ZSTD_MAGIC) or _SKIPPABLE.match(head):
         yield from _guard(_unzstd(source), limits)
     else:
         yield from (piece for piece in source if piece)

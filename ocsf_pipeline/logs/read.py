@@ -9,13 +9,15 @@ import codecs
 import hashlib
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+import numpy as np
 import polars as pl
 
 from ocsf_pipeline.logs.blocks import (
     LINE_SCHEMA,
     Block,
+    HalfLine,
     LineFrame,
     LongLine,
     cut_blocks,
@@ -151,10 +153,11 @@ class _ObjectReader:
         self._limits = limits
         self._position = 0
         self.text_bytes = 0
+        self._failures: list[str] = []
+        self._half_line: HalfLine | None = None
 
     def read(self, pieces: Iterator[bytes]) -> Iterator[RawFrame]:
-        failures: list[str] = []
-        text = self._decompress(pieces, failures)
+        text = self._decompress(pieces)
         head = b""
         for piece in text:
             head += piece
@@ -162,32 +165,37 @@ class _ObjectReader:
                 break
         if head:
             yield from self._read_text(head, itertools.chain([head], text))
-        for reason in failures:
-            yield self._reject(reason, self.text_bytes, 0, b"")
+        for reason in self._failures:
+            half = self._half_line or HalfLine(self.text_bytes, b"")
+            yield self._reject(reason, half.offset_bytes, len(half.data), half.data)
 
-    def _decompress(self, pieces: Iterator[bytes], failures: list[str]) -> Iterator[bytes]:
+    def _decompress(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         try:
             decompressed = decompress_pieces(pieces, self._limits.compression)
             for piece in _to_utf8(decompressed):
                 self.text_bytes += len(piece)
                 yield piece
         except CorruptCompressionError:
-            failures.append("corrupt_compression")
+            self._failures.append("corrupt_compression")
         except DecompressionBombError:
-            failures.append("decompression_bomb")
+            self._failures.append("decompression_bomb")
 
     def _read_text(self, head: bytes, pieces: Iterator[bytes]) -> Iterator[RawFrame]:
         if b"\0" in head[:1024] and not head.strip(b"\0 \r\n"):
             head = b""  # nothing but padding: the line reader below rejects or drops it
         elif head[:1024].count(b"\0") > 8:
-            yield self._reject_rest("unsupported_content", head, pieces)
+            yield self._reject_rest("unsupported_content", b"", pieces)
             return
         container = recognize_container(head)
         if container != "lines":
             yield from self._read_document(container, pieces)
             return
-        header = recognize_header(head.decode("utf-8", errors="replace"))
-        for block in cut_blocks(pieces, self._limits.block_bytes, self._limits.max_line_bytes):
+        header = recognize_header(head[:_HEAD_BYTES].decode("utf-8", errors="replace"))
+        limits = self._limits
+        blocks = cut_blocks(
+            pieces, limits.block_bytes, limits.max_line_bytes, lambda: bool(self._failures)
+        )
+        for block in blocks:
             yield from self._read_block(block, header)
 
     def _read_document(self, container: Container, pieces: Iterator[bytes]) -> Iterator[RawFrame]:
@@ -200,7 +208,12 @@ class _ObjectReader:
         frame = split_document(bytes(data), container)
         yield from self._pass_on(frame)
 
-    def _read_block(self, block: Block | LongLine, header: Header | None) -> Iterator[RawFrame]:
+    def _read_block(
+        self, block: Block | LongLine | HalfLine, header: Header | None
+    ) -> Iterator[RawFrame]:
+        if isinstance(block, HalfLine):
+            self._half_line = block  # quarantined with the reason for the cut
+            return
         if isinstance(block, LongLine):
             yield self._reject("line_too_long", block.offset_bytes, block.size_bytes, block.kept)
             return
@@ -209,10 +222,24 @@ class _ObjectReader:
             yield from self._pass_on(frame)
             return
         rows, odd = split_rows(frame.lines, header)
+        # Headers, comments and continued lines are no records: number what is.
+        rejected = [item.offset_bytes for item in frame.rejected]
+        order = np.sort(np.concatenate((rows["offset_bytes"], odd["offset_bytes"], rejected)))
+
+        def number(offsets: pl.Series) -> pl.Series:
+            ranks = np.searchsorted(order, offsets.to_numpy()) + self._position
+            return pl.Series("position", ranks, dtype=pl.UInt64)
+
+        renumbered = [
+            replace(item, position=int(np.searchsorted(order, item.offset_bytes)) + self._position)
+            for item in frame.rejected
+        ]
+        rows = rows.with_columns(number(rows["offset_bytes"]))
+        odd = odd.with_columns(number(odd["offset_bytes"]))
         context = self._context
         mismatched = select_quarantine(odd, "column_mismatch", context.key, context.hour)
         yield RawFrame(pl.DataFrame(schema=LINE_SCHEMA), mismatched)
-        yield from self._pass_on(LineFrame(rows, frame.rejected, frame.next_position))
+        yield from self._pass_on(LineFrame(rows, renumbered, self._position + len(order)))
 
     def _pass_on(self, frame: LineFrame) -> Iterator[RawFrame]:
         self._position = frame.next_position
@@ -226,8 +253,12 @@ class _ObjectReader:
         return self._quarantine([rejected])
 
     def _reject_rest(self, reason: str, start: bytes, pieces: Iterator[bytes]) -> RawFrame:
-        size = len(start) + sum(len(piece) for piece in pieces)
-        return self._reject(reason, 0, size, start[:MAX_KEPT_BYTES])
+        kept = bytearray(start[:MAX_KEPT_BYTES])
+        size = len(start)
+        for piece in pieces:
+            size += len(piece)
+            kept += piece[: MAX_KEPT_BYTES - len(kept)]
+        return self._reject(reason, 0, size, bytes(kept))
 
     def _quarantine(self, rejected: list[Rejected]) -> RawFrame:
         rows = build_quarantine(rejected, self._context.key, self._context.hour)

@@ -3,6 +3,12 @@
 Two logs of one shape have one template; `templates` says which. A shape may still vary with field
 order, optional fields and array lengths, a template does not. Belongs here: the expressions and
 the names of discriminating keys. Does not belong here: the identity of templates.
+
+A shape is text of four parts, separated by SHAPE_SEPARATOR: the format (or `text`), then
+
+- of structured logs: the keys in their order, with the values of discriminating ones and the
+  brackets that a key opens; then what the log says in words, where its keys name no event;
+- of text: the program, the message code, the words without what varies.
 """
 
 from __future__ import annotations
@@ -15,9 +21,9 @@ from ocsf_pipeline.logs.jsontext import strip_control
 NAMING_KEYS = (
     r"event[_\-]?(?:type|name|id|code|action|kind|class|subtype|simplename|category|operation|key|uid)"
     r"|eventtypename|event|action(?:s|_?type|_?name|_?id)?|act|activity(?:_?(?:type|name|id|code))?"
-    r"|activitydisplayname|operation(?:_?(?:name|type))?|operationname(?:value)?|op|verb"
+    r"|activitydisplayname|operations?(?:_?(?:name|type))?|operationname(?:value)?|op|verb|atype|syscall|function_?name|changetype|_path"
     r"|(?:log|record|message|msg|alert|audit|activity|finding|detection|incident|notification|threat"
-    r"|query|violation|change|job|task|attack|scan|rule|session|trigger|object)_?type"
+    r"|query|violation|change|job|task|attack|scan|rule|session|trigger|object)_?type|event_?type_?id"
     r"|(?:log|alert|threat|attack|event)_?sub_?type|sub_?type|log_?sub_?type|alert_?name|category_?name"
     r"|deviceeventclassid|devicecustomeventid|msgid|message_?id|mnemonic|code|event_simplename"
     r"|method_?name|request_?type|requestmethodname|api_?(?:name|call|method)|command_?name|cmd|kind"
@@ -30,55 +36,86 @@ SORTING_KEYS = (
     r"|event_?provider|event_?module|event_?dataset|dataset|module|workload|log_?name|logname|logger"
     r"|log_?source|resource|resource_?type|subresource|object_?(?:kind|class)|target_?type"
     r"|entity_?type|app_?proto|application_?protocol|vendor|vendor_?name|device_?vendor|product"
-    r"|product_?name|device_?product|_path|path_?type|program|schema_?name|sourcetype|source_?type"
+    r"|product_?name|device_?product|path_?type|program|schema_?name|sourcetype|source_?type"
     r"|policy_?type|detection_?source|data_?source|component|subsystem|stream|namespace_?type"
 )
-_STRING = r'"[^"\\0-9]{0,60}(?:[0-9]{1,5}[^"\\0-9]{1,40}){0,3}[0-9]{0,5}"'
-_NUMBER = r"-?\d{1,6}(?:[,}\]])"
-_KEY_START = r'"(?i:(?:[a-z0-9_@\-]+\.)*(?:'
-_NAMING_PAIR = rf"{_KEY_START}{NAMING_KEYS}))\":(?:{_STRING}|{_NUMBER})"
-_DISCRIMINATING_PAIR = rf"{_KEY_START}{NAMING_KEYS}|{SORTING_KEYS}))\":(?:{_STRING}|{_NUMBER})"
-_ANY_KEY = r'"[^"\\]+":'
-_JSON_TOKEN = f"{_DISCRIMINATING_PAIR}|{_ANY_KEY}"
+# Objects whose own `name`, `id` … name the event: `"event_type":{".tag":"login_success"}`.
+_NAMING_OBJECTS = (
+    rf"(?:{NAMING_KEYS}|events|rule|alert|detection|finding|signature|incident|threat)"
+)
+_NESTED_NAMES = r"(?:name|\.tag|type|id|value|code|action|title)"
 
-_MESSAGE_CODE = r"%[A-Z][A-Z0-9_]*(?:-[A-Z0-9_]+)*-\d-[A-Z0-9_]+|%[A-Z]+-\d-\d{6}"
-_MESSAGE_VALUE = r'"(?i:message|msg|log|text)":"((?:[^"\\]|\\.)*)"'
+# Values with more digits than a code has are ids, times or addresses: they name nothing.
+_NAME = r'"[^"\\0-9@<>]*(?:[0-9][0-9]?[0-9]?[0-9]?[0-9]?[^"\\0-9@<>]+){0,3}[0-9]{0,5}"'
+_SORT = r'"[^"\\0-9@<>/]*(?:[0-9][0-9]?[^"\\0-9@<>/]*)?"'
+_NUMBER = r"-?[0-9]{1,6}[,}\]]"
+_KEY_START = r'"(?i:(?:[a-z0-9_@\-]+\.)*(?:'
+_TOKEN = (
+    rf"{_KEY_START}{NAMING_KEYS}))\":(?:{_NAME}|{_NUMBER})"
+    rf"|{_KEY_START}{SORTING_KEYS}))\":(?:{_SORT}|{_NUMBER})"
+    r'|"[^"\\]+":[\[{]*'
+)
+_NO_NESTED_BRACKETS = r"(?:[^{}\[\]]|\[[^\[\]]*\]|\{[^{}]*\})*?"
+_NESTED_NAME = (
+    rf'"(?i:{_NAMING_OBJECTS})":\[?\{{(?:{_NO_NESTED_BRACKETS},)?'
+    rf'"(?i:{_NESTED_NAMES})":(?:({_NAME})|([0-9]{{1,6}})[,}}])'
+)
+MESSAGE_CODE = r"%[A-Z][A-Z0-9_]*(?:-[A-Z0-9_]+)*-[0-9]-[A-Z0-9_]+|%[A-Z]+-[0-9]-[0-9]{6}"
+_MAX_TOKENS = 400
 _MAX_TEXT = 400
 _MASKED = (
-    r'"[^"]*"|\'[^\']*\''
+    # Of a quotation its first word stays where it is in capitals: a method, a statement.
+    r'"[^" ]*[^"A-Z ][^"]*"| [^" ]+ HTTP/[0-9.]+"|\'[^\']*\''
     r"|[^ \t\r\n=,;()\[\]{}<>|\"'0-9]*[0-9][^ \t\r\n,;()\[\]{}<>|\"'=]*"
 )
+# In rows of cells a quoted cell is no quotation: what holds no digit may say what happened.
+_MASKED_CELL = r"[^,\"]*[0-9@][^,\"]*"
+_CELLS = r'^(?:"[^"]*"|[^," ]*)(?:,(?:"[^"]*"|[^,"]*)){4}'
 MASK = "*"
 SHAPE_SEPARATOR = "\x1f"
 
 
-def build_text_shapes(body: pl.Expr, program: pl.Expr) -> pl.Expr:
-    """Return the shape of free text: its words, with quotes and all that holds a digit masked.
-
-    A shape has four parts: kind, program or tokens, message code, masked text.
-    """
-    return _join_parts(pl.lit("text"), program.fill_null(""), body)
-
-
 def build_structured_shapes(fields: pl.Expr, format_name: pl.Expr) -> pl.Expr:
     """Return the shape of structured logs: their keys and the values of discriminating keys."""
-    tokens = fields.str.extract_all(_JSON_TOKEN).list.join("")
-    return _join_parts(format_name, tokens, pl.lit(""))
+    tokens = fields.str.extract_all(_TOKEN).list.head(_MAX_TOKENS).list.join(",")
+    return pl.concat_str(format_name, tokens, pl.lit(""), pl.lit(""), separator=SHAPE_SEPARATOR)
 
 
-def build_unnamed_shapes(fields: pl.Expr, format_name: pl.Expr) -> pl.Expr:
-    """Return the shape of structured logs that name no event: their message may say it."""
-    tokens = fields.str.extract_all(_JSON_TOKEN).list.join("")
-    return _join_parts(format_name, tokens, fields.str.extract(_MESSAGE_VALUE).fill_null(""))
+def extract_nested_name(fields: pl.Expr) -> pl.Expr:
+    """Return what an object that is about the event calls it: `"rule":{"id":"5710"}` gives 5710."""
+    groups = fields.str.extract_groups(_NESTED_NAME)
+    return pl.coalesce(groups.struct.field("1").str.strip_chars('"'), groups.struct.field("2"))
 
 
-def names_event(shape: pl.Expr) -> pl.Expr:
-    """Whether a structured shape holds a pair that names the event."""
-    return shape.str.contains(_NAMING_PAIR)
+def refine_shapes(shape: pl.Expr, nested: pl.Expr, words: pl.Expr) -> pl.Expr:
+    """Add to the shape of structured logs what the keys do not say: nested name, words."""
+    head = strip_control(words.str.head(_MAX_TEXT)).str.replace_all(_MASKED, MASK)
+    return pl.concat_str(
+        shape.str.strip_suffix(SHAPE_SEPARATOR),
+        nested.fill_null(""),
+        pl.lit(SHAPE_SEPARATOR),
+        head.fill_null(""),
+    )
 
 
-def _join_parts(kind: pl.Expr, name: pl.Expr, text: pl.Expr) -> pl.Expr:
-    head = text.str.slice(0, _MAX_TEXT)
-    masked = strip_control(head).str.replace_all(_MASKED, MASK)
-    code = head.str.extract(f"({_MESSAGE_CODE})").fill_null("")
-    return pl.concat_str(kind, name, code, masked, separator=SHAPE_SEPARATOR)
+def build_text_shapes(frame: pl.DataFrame) -> pl.Series:
+    """Return the shape of free text (columns `_words`, `program`): its words without what varies.
+
+    Quotes and all that holds a digit are masked; text with a message code needs no words.
+    """
+    coded = frame.select(
+        "program",
+        pl.col("_words").str.head(_MAX_TEXT),
+        pl.col("_words").str.extract(f"({MESSAGE_CODE})").fill_null("").alias("code"),
+    )
+    masked = strip_control(pl.col("_words"))
+    masked = (
+        pl.when(pl.col("code") != "").then(pl.lit(""))
+        .when(pl.col("_words").str.contains(_CELLS))
+        .then(masked.str.replace_all(_MASKED_CELL, MASK))
+        .otherwise(masked.str.replace_all(_MASKED, MASK))
+    )  # fmt: skip
+    shape = pl.concat_str(
+        pl.lit("text"), pl.col("program").fill_null(""), "code", masked, separator=SHAPE_SEPARATOR
+    )
+    return coded.select(shape.alias("shape"))["shape"]

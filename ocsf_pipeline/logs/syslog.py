@@ -1,113 +1,151 @@
 """Syslog headers: RFC 5424, RFC 3164 and their many relatives.
 
-Belongs here: taking the header off a line. Does not belong here: what the rest of the line is.
+Belongs here: taking the header off a line, structured data as pairs. Does not belong here: what the
+rest of the line is.
 """
 
 from __future__ import annotations
 
 import polars as pl
 
-_RFC5424 = (
-    r"(?s)^<(\d{1,3})>\d{1,2} (\S+) (\S+) (\S+) (\S+) (\S+) "
-    r"(-|(?:\[(?:[^\]\\]|\\.)*\])+)(?: (.*))?$"
+from ocsf_pipeline.logs.frames import compute_where
+from ocsf_pipeline.logs.jsontext import (
+    PAIR_MARK,
+    VALUE_MARK,
+    build_pairs_from_marks,
+    strip_control,
 )
-# ASCII classes and no counted repeats where possible: the automata stay small and fast.
+
+# ASCII classes and no counted repeats where possible: the automata stay small and fast. No pattern
+# captures the rest of the line: a capture that long costs ten times the header.
 _D = "[0-9]"
+_ZONE = rf"Z|[+-]{_D}{_D}:?{_D}{_D}| UTC| GMT"
+_CLOCK = rf"{_D}{_D}:{_D}{_D}:{_D}{_D}(?:[.,]{_D}+)?"
+_DATE_3164 = r"[*.]?[A-Z][a-z][a-z] +[0-9][0-9]?,? "
 _TIME = (
-    rf"[*.]?[A-Z][a-z][a-z] +{_D}{_D}?,? (?:20{_D}{_D},? )?{_D}{_D}:{_D}{_D}:{_D}{_D}(?:[.,]{_D}+)?"
-    rf"(?: 20{_D}{_D})?(?: [A-Z][A-Z][A-Z][A-Z]?)?"
-    rf"|20{_D}{_D}-{_D}{_D}-{_D}{_D}[T ]{_D}{_D}:{_D}{_D}:{_D}{_D}(?:[.,]{_D}+)?"
-    rf"(?:Z|[+-]{_D}{_D}:?{_D}{_D})?"
+    rf"{_DATE_3164}(?:20{_D}{_D},? )?{_CLOCK}(?: 20{_D}{_D})?(?: [A-Z][A-Z][A-Z][A-Z]?\b)?"
+    rf"|20{_D}{_D}[-/]{_D}{_D}[-/]{_D}{_D}[T ]{_CLOCK}(?:{_ZONE})?"
 )
+_RFC5424 = (
+    r"^(<([0-9]+)>[0-9]+ (\S+) (\S+) (\S+) (\S+) (\S+) "
+    r'(-|(?:\[(?:[^\]"\\]|"(?:[^"\\]|\\.)*")*\])+)(?: |$))'
+)
+_IS_RFC5424 = r"^<[0-9]+>[0-9]+ \S+ \S+ \S+ \S+ \S+ [-\[]"
 _RFC3164 = (
-    r"(?s)^(?:<([0-9]+)>)?(?:[0-9]+: )?"
-    rf"(?:(?:[A-Za-z0-9_.\-]+: )?({_TIME})(?::[ \t]*|[ \t]+))?(.*)$"
+    r"^((?:<([0-9]+)>)?(?:[0-9]+ ?: )?"
+    rf"(?:(?:[A-Za-z0-9_.\-]+: )?\[?({_TIME})\]?(?::[ \t]*|[ \t]+|$))?)"
 )
 # After a time: an optional host, then an optional `program[pid]:`.
 _WORD = r"[A-Za-z0-9_.\-]"
-_HOST = rf"(?s)^(?:: *)?(?:([A-Za-z0-9_]{_WORD}*(?::[0-9A-Fa-f:]+)?)[ \t]+)?(?:: *)?(.*)$"
-_TAG = r"(?s)^(?:([A-Za-z_][A-Za-z0-9_./\-]*)(?:\(([^) ]+)\))?(?:\[([0-9]+)\])?: ?)?(.*)$"
+_HOST = rf"^((?:: *)?(?:([A-Za-z0-9_]{_WORD}*(?::[0-9A-Fa-f:]+)?)[ \t]+)?(?:: *)?)"
+_TAG = r"^(([A-Za-z_][A-Za-z0-9_./\-]*)(?:\([^) ]+\))?(?:\[([0-9]+)\])?: ?)"
 _NOT_A_HOST = (
-    r"^(?:[A-Za-z_][A-Za-z0-9_./\-]*\[[0-9]+\]:|[A-Za-z_][A-Za-z0-9_./\-]*: |%|CEF:|LEEF:"
+    r"^(?:[A-Za-z_][A-Za-z0-9_./\-]*\[[0-9]+\]:|[A-Za-z_][A-Za-z0-9_./\-]*: |[{%]|CEF:|LEEF:"
     rf"|{_WORD}+=)"
 )
+_NO_TAG = r"^(?:CEF|LEEF):"
+_BARE_TAG = r"^[a-z_][A-Za-z0-9_./\-]*\[[0-9]+\]: "
+# Check Point writes `key:"value"` where the standard has `key="value"`.
+_PARAMETER = r'[^ =:;\]"\[]+[=:]"(?:[^"\\]|\\.)*"'
 
-HEADER_COLUMNS = ("pri", "header_time", "header_host", "program", "pid", "body")
+HEADER_COLUMNS = (
+    "pri", "header_time", "header_host", "program", "pid", "msgid", "structured_data", "body",
+)  # fmt: skip
 
 
 def split_headers(lines: pl.DataFrame, column: str) -> pl.DataFrame:
-    """Add HEADER_COLUMNS (String, null where absent) and `structured_data` to `lines`.
+    """Add HEADER_COLUMNS (String, null where absent) to `lines`; the rows' order is not kept.
 
     `body` is what follows the header: the whole line where there is no header.
     """
-    modern = pl.col(column).str.extract_groups(_RFC5424)
-    older = pl.col(column).str.extract_groups(_RFC3164)
-    is_modern = pl.col(column).str.contains(r"^<[0-9]+>[0-9]+ \S+ \S+ \S+ \S+ \S+ [-\[]")
-    parts = []
-    indexed = lines.with_row_index("_row").with_columns(is_modern.alias("_modern"))
-    first = indexed.filter(pl.col("_modern"))
-    if not first.is_empty():
-        parts.append(_read_modern(first, modern))
-    second = indexed.filter(~pl.col("_modern"))
-    if not second.is_empty():
-        parts.append(_read_older(second, older))
-    if not parts:
-        empty = [pl.lit(None, dtype=pl.String).alias(name) for name in HEADER_COLUMNS]
-        return lines.with_columns(*empty, pl.lit(None, dtype=pl.String).alias("structured_data"))
-    return pl.concat(parts, how="diagonal").sort("_row").drop("_row", "_modern")
+    is_modern = lines.select(pl.col(column).str.contains(_IS_RFC5424))[column]
+    if not is_modern.any():
+        return _read_older(lines, column)
+    modern = _read_modern(lines.filter(is_modern), column)
+    if is_modern.all():
+        return modern
+    return pl.concat([modern, _read_older(lines.filter(~is_modern), column)], how="diagonal")
 
 
-def _read_modern(lines: pl.DataFrame, groups: pl.Expr) -> pl.DataFrame:
-    def field(number: int) -> pl.Expr:
-        value = pl.col("_g").struct.field(str(number))
+def _read_modern(lines: pl.DataFrame, column: str) -> pl.DataFrame:
+    groups = lines.select(pl.col(column).str.extract_groups(_RFC5424).alias("g")).unnest("g")
+
+    def said(number: int) -> pl.Expr:
+        value = pl.col(str(number))
         return pl.when(value != "-").then(value)
 
-    return (
-        lines.with_columns(groups.alias("_g"))
-        .with_columns(
-            pl.col("_g").struct.field("1").alias("pri"),
-            field(2).alias("header_time"),
-            field(3).alias("header_host"),
-            field(4).alias("program"),
-            field(5).alias("pid"),
-            field(7).alias("structured_data"),
-            pl.col("_g").struct.field("8").fill_null("").str.strip_chars_start("\ufeff")
-            .alias("body"),
+    header = groups.select(
+        pl.col("2").alias("pri"),
+        said(3).alias("header_time"),
+        said(4).alias("header_host"),
+        said(5).alias("program"),
+        said(6).alias("pid"),
+        said(7).alias("msgid"),
+        said(8).alias("structured_data"),
+        pl.lit(lines[column])
+        .str.strip_prefix(pl.col("1").fill_null(""))
+        .str.strip_chars_start("\ufeff")
+        .alias("body"),
+    )
+    return lines.hstack(header)
+
+
+def _read_older(lines: pl.DataFrame, column: str) -> pl.DataFrame:
+    """Take off priority and time, then host, then program, each only where the one before was."""
+    groups = lines.select(
+        pl.col(column).alias("line"), pl.col(column).str.extract_groups(_RFC3164).alias("g")
+    ).unnest("g")
+    frame = groups.select(
+        pl.col("2").alias("pri"),
+        pl.col("3").alias("header_time"),
+        pl.col("line").str.strip_prefix(pl.col("1").fill_null("")).alias("rest"),
+    )
+    has_host = frame.select(
+        pl.col("header_time").is_not_null() & ~pl.col("rest").str.contains(_NOT_A_HOST)
+    )["header_time"]
+    frame = _take_off(frame, has_host, _HOST, ("header_host",))
+    tagged = frame.select(
+        (
+            pl.col("header_time").is_not_null()
+            | pl.col("pri").is_not_null()
+            | pl.col("rest").str.contains(_BARE_TAG)
         )
-        .drop("_g")
+        & ~pl.col("rest").str.contains(_NO_TAG)
+    )["header_time"]
+    frame = _take_off(frame, tagged, _TAG, ("program", "pid"))
+    none = pl.lit(None, dtype=pl.String)
+    return lines.hstack(
+        frame.select(
+            "pri", "header_time", "header_host", "program", "pid", none.alias("msgid"),
+            none.alias("structured_data"), pl.col("rest").alias("body"),
+        )
     )  # fmt: skip
 
 
-def _read_older(lines: pl.DataFrame, groups: pl.Expr) -> pl.DataFrame:
-    """Take off priority and time, then host, then program, each only where the one before was."""
-    frame = lines.with_columns(groups.alias("_g")).with_columns(
-        pl.col("_g").struct.field("1").alias("pri"),
-        pl.col("_g").struct.field("2").alias("header_time"),
-        pl.col("_g").struct.field("3").alias("_rest"),
+def _take_off(
+    frame: pl.DataFrame, where: pl.Series, pattern: str, names: tuple[str, ...]
+) -> pl.DataFrame:
+    """Take what `pattern` matches off `rest`; its groups behind the first become columns."""
+    groups = compute_where(frame, where, pl.col("rest").str.extract_groups(pattern))
+    taken = groups.struct.unnest()
+    return frame.with_columns(
+        pl.col("rest").str.strip_prefix(taken["1"].fill_null("")).alias("rest"),
+        *(taken[str(number)].alias(name) for number, name in enumerate(names, start=2)),
     )
-    has_host = (
-        pl.col("header_time").is_not_null()
-        & ~pl.col("_rest").str.contains(_NOT_A_HOST)
-        & ~pl.col("_rest").str.starts_with("{")
-    )
-    frame = frame.with_columns(
-        pl.when(has_host).then(pl.col("_rest")).str.extract_groups(_HOST).alias("_h")
-    ).with_columns(
-        pl.col("_h").struct.field("1").alias("header_host"),
-        pl.coalesce(pl.col("_h").struct.field("2"), pl.col("_rest")).alias("_rest"),
-    )
-    has_header = pl.col("header_time").is_not_null() | pl.col("pri").is_not_null()
-    bare_tag = pl.col("_rest").str.contains(r"^[a-z_][\w./\-]*\[\d+\]: ")
-    tagged = (has_header | bare_tag) & ~pl.col("_rest").str.contains(r"^(?:CEF|LEEF):")
-    return (
-        frame.with_columns(
-            pl.when(tagged).then(pl.col("_rest")).str.extract_groups(_TAG).alias("_t")
-        )
-        .with_columns(
-            pl.col("_t").struct.field("1").alias("program"),
-            pl.coalesce(pl.col("_t").struct.field("3"), pl.lit(None, dtype=pl.String)).alias("pid"),
-            pl.coalesce(pl.col("_t").struct.field("4"), pl.col("_rest")).alias("body"),
-            pl.lit(None, dtype=pl.String).alias("structured_data"),
-        )
-        .drop("_g", "_h", "_t", "_rest")
-    )
+
+
+def extract_parameters(structured_data: pl.Expr) -> pl.Expr:
+    """Return the parameters of RFC 5424 structured data as the inside of a JSON object.
+
+    `[id@1 user="bob"]` gives `"sd_id":"id@1","user":"bob"`; null where there are none.
+    """
+    text = strip_control(structured_data)
+    element = pl.element()
+    pair = pl.lit(PAIR_MARK) + element.str.strip_suffix('"').str.replace(
+        r'[=:]"', VALUE_MARK
+    ).str.replace_many(['\\"', "\\]", "\\\\"], ['"', "]", "\\"])
+    pairs = text.str.extract_all(_PARAMETER).list.eval(pair).list.join("")
+    name = text.str.extract(r'^\[([^ =:\]"]+)[ \]]')
+    named = pl.concat_str(pl.lit(f"{PAIR_MARK}sd_id{VALUE_MARK}"), name).fill_null("")
+    marked = pl.concat_str(named, pairs)
+    return build_pairs_from_marks(marked)

@@ -1,35 +1,37 @@
 """The template of a shape: one identity for all shapes that differ in nothing that matters.
 
-Belongs here: canonicalising a shape (Python, once per new shape) and the ids that follow from it.
-Does not belong here: anything done per log (`shapes`), any decision about classes.
+Belongs here: canonicalising a shape (Python, once per new shape), the ids that follow from it, and
+which keys of the shape hold time, host, severity and message. Does not belong here: anything done
+per log (`shapes`), any decision about classes.
 
 A template must be pure (two logs that deserve different classes never share one) and templates
 must be few (field order, optional fields, ids, addresses, times, array lengths make no new one):
 
 - a structured log whose event is named (`eventName: RunInstances`) is identified by its format, the
   names and the values of its naming keys, and by who says so (product, provider, channel);
-- one that is not named (flow records, DNS answers) by its sorting values and the *concepts* its
-  keys speak of (addresses, query, url, user …), not by the exact set of keys;
+- one that is not named (flow records, DNS answers) by its sorting values, by its words, and by the
+  *concepts* its keys speak of (addresses, query, url, user …), not by the exact set of keys;
 - text by its program, its message code where it has one, else by its words without variables.
+
+Everything here is a function of the shape alone, so that ids depend on no order of arrival.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 
-from ocsf_pipeline.logs.shapes import MASK, NAMING_KEYS, SHAPE_SEPARATOR
+from ocsf_pipeline.logs.keys import KeyRole, describe_key
+from ocsf_pipeline.logs.shapes import SHAPE_SEPARATOR
+from ocsf_pipeline.logs.words import mask_variables
 
-_TEMPLATE_VERSION = "1"
-_PAIR = re.compile(r'"([^"\\]+)":(?:"([^"\\]*)"|(-?\d{1,6})[,}\]])?')
-_NAMING = re.compile(rf"(?i)^(?:{NAMING_KEYS})$")
-# Sorting keys that stay part of the identity even where the event is named.
-_OWNER = re.compile(
-    r"(?i)^(?:channel|provider|provider_?name|source_?name|event_?source|event_?provider|event_?module"
-    r"|event_?dataset|workload|vendor|vendor_?name|device_?vendor|product|product_?name|device_?product"
-    r"|_path|program|log_?name|resource|subresource)$"
-)
+_TEMPLATE_VERSION = "2"
+_PAIR = re.compile(r'"([^"\\]+)":(?:"([^"\\]*)"|(-?\d{1,6})[,}\]]|([\[{]+))?')
+_MAX_VALUE = 80
+_MAX_REPEATED = 20
 # Values that say too little to name an event by themselves.
 _PALE = frozenset(
     """
@@ -43,67 +45,25 @@ _PALE = frozenset(
     none null unknown other general generic standard true false yes no na n/a undefined enabled
     disabled detect detected monitor monitored traffic network security activity json string
     request response resource entity
+    snapshot publish apply run submit process
     """.split()  # noqa: SIM905 - a list of two hundred literals reads worse
 )
-_CONCEPTS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
-    (name, re.compile(f"(?i){pattern}"))
-    for name, pattern in (
-        ("addresses", r"^(?:src|dst|source|dest|destination|client|server|local|remote|orig|resp"
-         r"|id[._]).*(?:ip|addr|address|port|_h|_p)\d?$|^(?:srcip|dstip|src|dst|c-ip|s-ip)$"),
-        ("dns", r"^(?:rrname|rrtype|qname|qtype|qclass|query_?(?:name|type|class)|rcode(?:_name)?|"
-         r"answers?|question_?name|dns.*|resolved_?ip.*)$"),
-        ("http", r"^(?:http.*|url|uri|uri[._-].*|cs-.*|user_?agent|referr?er|request_?ur[li].*|"
-         r"status_?code|sc-status|vhost)$"),
-        ("mail", r"^(?:mail_?from|rcpt_?to|recipients?|sender(?:_?address)?|subject|"
-         r"message_?subject|from_?address|to_?address.*|smtp.*|internet_?message_?id|mailbox.*)$"),
-        ("process", r"^(?:process.*|cmd_?line|command_?line|image|parent_?image|exe|pid|ppid|"
-         r"parent_?process.*)$"),
-        ("file", r"^(?:file_?(?:name|path|hash|size|type)|target_?filename|folder_?path|sha256|"
-         r"sha1|md5)$"),
-        ("registry", r"^(?:registry.*|target_?object|reg_?key.*)$"),
-        ("dhcp", r"^(?:lease.*|assigned_?(?:ip|addr)|dhcp.*)$"),
-        ("tls", r"^(?:sni|ja3.*|tls.*|ssl.*|cipher.*|server_?name)$"),
-        ("login", r"^(?:log_?on.*|login.*|auth.*|mfa.*|sign_?in.*|kerberos.*|ticket.*)$"),
-        ("vulnerability", r"^(?:cve.*|cvss.*|vuln.*|plugin_?(?:id|name))$"),
-        ("threat", r"^(?:threat.*|malware.*|signature.*|attack.*|mitre.*|tactic.*|technique.*|"
-         r"detection.*|alert.*|rule_?name|ioc.*|indicator.*|incident.*)$"),
-        ("compliance", r"^(?:compliance.*|control_?id.*|benchmark.*|remediation.*)$"),
-        ("database", r"^(?:statement|sql.*|db_?name|database.*|query_?text|schema_?name|"
-         r"table_?name)$"),
-        ("group", r"^(?:group_?(?:name|id|sid)|member.*|role.*)$"),
-        ("device", r"^(?:serial_?number|manufacturer|model|mac_?address|asset.*|os_?version|"
-         r"inventory.*)$"),
-        ("tunnel", r"^(?:tunnel.*|vpn.*)$"),
-        ("volume", r"^(?:bytes.*|packets.*|sent_?bytes?|rcvd_?bytes?|sentbyte|rcvdbyte|"
-         r"orig_bytes)$"),
-        ("file transfer", r"^(?:ftp.*|smb.*|share.*)$"),
-        ("task", r"^(?:task_?name|cron.*|schedule.*)$"),
-    )
+_VENDOR_KEYS = ("vendor", "vendorname", "vendor_name", "devicevendor", "device_vendor")
+_PRODUCT_KEYS = (
+    "product", "productname", "product_name", "deviceproduct", "device_product", "provider",
+    "providername", "eventsource", "sourcename", "program", "workload",
 )  # fmt: skip
-_VARIABLE_AFTER = re.compile(
-    r"(?i)\b(user(?:name)?|for|from|by|to|account|host(?:name)?|domain|group|file|path|directory|"
-    r"device|interface|session|client|server|peer|address|group-policy|policy|profile|service|unit|image|"
-    r"command|uid|realm|acl|access-list|list|on|in|at|dir|module|share|job|owner|named?)"
-    r"([ =:]+)(?:\\?[\"'<\[(]?)([^\s,;:=\"'<>()\[\]]+)"
-)
-_KEEP_AFTER = frozenset(
-    """
-    user users invalid illegal unknown the a an root address host port to from by for on in at
-    failed session client server remote local inbound outbound inside outside group policy
-    account service authentication reason is was has not and or of with tcp udp icmp start
-    started stop stopped
-    """.split()  # noqa: SIM905 - a list of two hundred literals reads worse
-)
-_PATH_OR_NAME = re.compile(
-    r"(?:[A-Za-z]:)?(?:[\\/][\w.\-$%~+@]+){1,}[\\/]?|\b[\w.\-]+@[\w\-]+(?:\.[\w\-]+)*|\b[\w\-]+(?:\.[\w\-]+){2,}\b"
-)
-_MASK_RUN = re.compile(r"\*(?:[\s,:;=./|()\[\]{}<>\-_&+@#!?\"']*\*)+")
-_MAX_WORDS = 24
-
 _CODE_PRODUCTS = (
     (re.compile(r"^%(?:ASA|PIX|FWSM)-"), ("Cisco", "ASA")),
     (re.compile(r"^%FTD-"), ("Cisco", "Firepower Threat Defense")),
     (re.compile(r"^%[A-Z0-9_]+(?:-[A-Z0-9_]+)*-\d-"), ("Cisco", "IOS")),
+)
+_STYLES = (
+    ("dotted", re.compile(r"[.]")),
+    ("kebab", re.compile(r"-")),
+    ("snake", re.compile(r"_")),
+    ("pascal", re.compile(r"^[A-Z].*[a-z]")),
+    ("camel", re.compile(r"^[a-z]+[A-Z]")),
 )
 
 
@@ -112,56 +72,166 @@ class Template:
     """What is known of a template from its shape alone."""
 
     template_id: str
-    vendor: str | None
-    product: str | None
+    """Empty where the shape must be refined first, by nested name and words."""
+    vendor: str | None = None
+    product: str | None = None
+    time_key: str | None = None
+    host_key: str | None = None
+    severity_key: str | None = None
+    message_key: str | None = None
+    repeated_keys: tuple[tuple[str, int], ...] = ()
+    """Keys that stand more than once in a flat list of pairs, and how often."""
+    words_key: str | None = None
+    """Where the words lie that the shape is to be refined by."""
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the shape told enough."""
+        return bool(self.template_id)
+
+
+@dataclass
+class _Outline:
+    """The tokens of a structured shape, taken apart."""
+
+    pairs: set[tuple[str, str]] = field(default_factory=set)
+    """(last part of the key, lower case; value) of naming and sorting keys."""
+    keys: dict[str, None] = field(default_factory=dict)
+    """Keys of plain values, as they stand, in the order in which they were met."""
+    opened: set[str] = field(default_factory=set)
+    """Keys of objects and arrays."""
+    counts: Counter[str] = field(default_factory=Counter)
 
 
 def identify_template(shape: str) -> Template:
     """Return the template of one shape: the same shape gives the same id for ever."""
     format_name, name, code, masked = shape.split(SHAPE_SEPARATOR, 3)
     if format_name == "text":
-        identity, vendor, product = _identify_text(name, code, masked)
+        return _identify_text(name, code, masked)
+    return _identify_structure(format_name, name, code, masked, is_refined=False)
+
+
+def identify_refined(shape: str) -> Template:
+    """Return the template of a structured shape that holds nested name and words."""
+    format_name, tokens, nested, words = shape.split(SHAPE_SEPARATOR, 3)
+    return _identify_structure(format_name, tokens, nested, words, is_refined=True)
+
+
+def _identify_structure(
+    format_name: str, tokens: str, nested: str, words: str, *, is_refined: bool
+) -> Template:
+    outline = _read_outline(tokens)
+    named = {(key, value) for key, value in outline.pairs if describe_key(key).is_naming}
+    telling = any(_is_telling(key, value) for key, value in named)
+    opens_name = any(describe_key(key).opens_name for key in outline.opened)
+    says_name = format_name == "cef" and not is_refined
+    if (not telling or opens_name or says_name) and not is_refined:
+        return Template("", words_key=_choose_words(format_name, outline, telling))
+    owned = {(key, value) for key, value in outline.pairs if describe_key(key).is_owner}
+    identity = ["nested", nested] if nested else []
+    if telling or _is_telling("name", nested):
+        identity += ["named", *_join(named | owned)]
+        if format_name == "cef":
+            identity += ["words", mask_variables(words)]
     else:
-        identity, vendor, product = _identify_structure(name, masked)
-    digest = hashlib.sha256(
-        SHAPE_SEPARATOR.join((_TEMPLATE_VERSION, format_name, *identity)).encode()
+        identity += _describe_unnamed(outline, words)
+    return Template(
+        template_id=_digest(format_name, identity),
+        vendor=_first(outline.pairs, _VENDOR_KEYS),
+        product=_first(outline.pairs, _PRODUCT_KEYS),
+        time_key=_choose_time(outline),
+        host_key=_choose_host(outline),
+        severity_key=_choose(outline.keys, lambda role: role.severity),
+        message_key=_choose(outline.keys, lambda role: role.message),
+        repeated_keys=() if format_name == "json" else _find_repeated(outline),
     )
-    return Template(digest.hexdigest()[:20], vendor, product)
 
 
-def _identify_structure(tokens: str, masked: str) -> tuple[list[str], str | None, str | None]:
-    pairs: set[tuple[str, str]] = set()
-    keys: set[str] = set()
-    for key, text, number in _PAIR.findall(tokens):
-        last = key.rsplit(".", 1)[-1]
-        keys.add(last)
-        if text or number:
-            pairs.add((last.lower(), text or number))
-    vendor = _first(pairs, ("vendor", "vendorname", "vendor_name", "devicevendor", "device_vendor"))
-    product = _first(
-        pairs,
-        ("product", "productname", "product_name", "deviceproduct", "device_product", "provider",
-         "providername", "eventsource", "sourcename", "program", "workload"),
-    )  # fmt: skip
-    named = {pair for pair in pairs if _NAMING.match(pair[0])}
-    telling = {pair for pair in named if _is_telling(pair[1])}
-    if telling:
-        kept = named | {pair for pair in pairs if _OWNER.match(pair[0])}
-        return ["named", *sorted(f"{key}={value}" for key, value in kept)], vendor, product
-    concepts = [name for name, pattern in _CONCEPTS if any(pattern.match(key) for key in keys)]
-    described = sorted(f"{key}={value}" for key, value in pairs)
+def _read_outline(tokens: str) -> _Outline:
+    outline = _Outline()
+    for key, text, number, brackets in _PAIR.findall(tokens):
+        if brackets:
+            outline.opened.add(key)
+            if "{" in brackets:
+                continue
+        outline.keys[key] = None
+        outline.counts[key] += 1
+        value = text or number
+        if value and len(value) <= _MAX_VALUE:
+            outline.pairs.add((key.rsplit(".", 1)[-1].lower(), value))
+    return outline
+
+
+def _find_repeated(outline: _Outline) -> tuple[tuple[str, int], ...]:
+    repeated = [(key, count) for key, count in outline.counts.items() if count > 1]
+    return tuple((key, min(count, _MAX_REPEATED)) for key, count in repeated[:_MAX_REPEATED])
+
+
+def _describe_unnamed(outline: _Outline, words: str) -> list[str]:
+    keys = [*outline.keys, *outline.opened]
+    concepts = sorted({name for key in keys for name in describe_key(key).concepts})
     # Nothing but keys, none of them known: only the keys themselves can keep logs apart.
-    bare = sorted(keys) if not concepts and not pairs else []
-    words = mask_variables(masked)
-    return ["sorted", *described, "concepts", *concepts, *bare, "words", words], vendor, product
+    bare = sorted(outline.keys) if not concepts and not outline.pairs and not words else []
+    return [
+        "sorted", *_join(outline.pairs), "concepts", *concepts, *bare,
+        "style", _name_style(keys), "words", mask_variables(words),
+    ]  # fmt: skip
 
 
-def _is_telling(value: str) -> bool:
+def _name_style(keys: Iterable[str]) -> str:
+    """Return how most keys are written: a product keeps to one style."""
+    counts = dict.fromkeys([name for name, _ in _STYLES], 0)
+    for key in keys:
+        style = next((name for name, pattern in _STYLES if pattern.search(key)), None)
+        if style:
+            counts[style] += 1
+    best = max(counts, key=lambda name: counts[name])
+    return best if counts[best] else "plain"
+
+
+def _choose(
+    keys: Iterable[str], rank: Callable[[KeyRole], int | None], skip: frozenset[str] = frozenset()
+) -> str | None:
+    """Return the key of the best rank; of equals the one that sorts first, in any order of keys."""
+    ranked = [
+        (found, key)
+        for key in keys
+        if key not in skip and (found := rank(describe_key(key))) is not None
+    ]
+    return min(ranked)[1] if ranked else None
+
+
+def _choose_time(outline: _Outline) -> str | None:
+    """Return the key of the time; `date+time` where one time stands in two fields."""
+    if "date" in outline.keys and "time" in outline.keys:
+        return "date+time"
+    return _choose(outline.keys, lambda role: role.time)
+
+
+def _choose_host(outline: _Outline) -> str | None:
+    """Return the key of the host; `host{}` where it is an object with a name."""
+    plain = _choose(outline.keys, lambda role: role.host)
+    nested = any(re.match(r"(?i)(?:host|device|computer|agent|endpoint)$", key)
+                 for key in outline.opened)  # fmt: skip
+    return plain or ("host{}" if nested else None)
+
+
+def _choose_words(format_name: str, outline: _Outline, telling: bool) -> str | None:
+    if format_name == "cef":
+        return "name"
+    return None if telling else _choose(outline.keys, lambda role: role.words)
+
+
+def _join(pairs: Iterable[tuple[str, str]]) -> list[str]:
+    return sorted(f"{key}={value}" for key, value in pairs)
+
+
+def _is_telling(key: str, value: str) -> bool:
     words = re.findall(r"[A-Za-z]+|\d+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", value))
     if not words:
         return False
     if all(word.isdigit() for word in words):
-        return len("".join(words)) >= 3
+        return len("".join(words)) >= 3 or describe_key(key).is_numbered
     return any(word.lower() not in _PALE and len(word) > 1 for word in words) or len(words) >= 3
 
 
@@ -173,26 +243,18 @@ def _first(pairs: set[tuple[str, str]], keys: tuple[str, ...]) -> str | None:
     return None
 
 
-def _identify_text(
-    program: str, code: str, masked: str
-) -> tuple[list[str], str | None, str | None]:
+def _identify_text(program: str, code: str, masked: str) -> Template:
     base = program.rsplit("/", 1)[-1]
     base = re.sub(r"[\d.\-_]+$", "", base) or base
     if code:
-        owner = next((who for pattern, who in _CODE_PRODUCTS if pattern.match(code)), (None, None))
-        return ["code", code], owner[0], owner[1]
-    return ["words", base, mask_variables(masked)], None, base or None
+        vendor, product = next(
+            (owner for pattern, owner in _CODE_PRODUCTS if pattern.match(code)), (None, None)
+        )
+        return Template(_digest("text", ["code", code]), vendor, product)
+    identity = ["words", base, mask_variables(masked)]
+    return Template(_digest("text", identity), None, base or None)
 
 
-def mask_variables(text: str) -> str:
-    """Return text with names, paths and the words that follow `user`, `from` … masked as well."""
-    text = _PATH_OR_NAME.sub(MASK, text)
-    text = _VARIABLE_AFTER.sub(_mask_follower, text)
-    text = _MASK_RUN.sub(MASK, text)
-    return " ".join(text.split()[:_MAX_WORDS])
-
-
-def _mask_follower(match: re.Match[str]) -> str:
-    if match.group(3).lower() in _KEEP_AFTER:
-        return match.group(0)
-    return f"{match.group(1)}{match.group(2)}{MASK}"
+def _digest(format_name: str, identity: list[str]) -> str:
+    text = SHAPE_SEPARATOR.join((_TEMPLATE_VERSION, format_name, *identity))
+    return hashlib.sha256(text.encode()).hexdigest()[:20]

@@ -6,8 +6,10 @@ a log the time stands. No clock: what a text leaves out (the year) comes from a 
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 
+from ocsf_pipeline.logs.frames import compute_where, spread
 from ocsf_pipeline.logs.records import UTC_TIME
 
 _MONTH = r"(?i:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
@@ -45,28 +47,35 @@ def parse_times(texts: pl.Series, reference: pl.Series) -> pl.Series:
     `reference` (UTC microseconds, same length) supplies the year for RFC 3164 times, which are
     taken to lie at most one day after it. A time without a zone is taken as UTC.
     """
-    frame = pl.DataFrame({"text": texts.str.strip_chars(" \"'[]*"), "reference": reference})
-    notation = pl.lit(None, dtype=pl.String)
-    for name, pattern in reversed(_NOTATIONS):
-        notation = (
-            pl.when(pl.col("text").str.contains(pattern)).then(pl.lit(name)).otherwise(notation)
-        )
-    frame = frame.with_columns(notation.alias("notation")).with_row_index("row")
-    parts = [
-        part.select("row", _READERS[str(name)](part).cast(UTC_TIME).alias("time"))
-        for (name,), part in frame.partition_by("notation", as_dict=True).items()
-        if name is not None
-    ]
-    if not parts:
-        return pl.Series("time", [None] * len(texts), dtype=UTC_TIME)
-    read = pl.concat(parts) if len(parts) > 1 else parts[0]
-    if len(read) == len(frame):
-        joined = read.sort("row") if len(parts) > 1 else read
-    else:
-        joined = frame.select("row").join(read, on="row", how="left", maintain_order="left")
+    text = texts.str.strip_chars(" \"'[]*,")
+    # The commonest notation at once, the others only where it does not fit.
+    quick = text.str.strip_suffix("Z").str.to_datetime(
+        "%Y-%m-%dT%H:%M:%S%.f", strict=False, time_unit="us", time_zone="UTC"
+    )
+    if quick.null_count() > text.null_count():
+        frame = pl.DataFrame({"text": text, "reference": reference})
+        rows = np.flatnonzero((quick.is_null() & text.is_not_null()).to_numpy())
+        other = (rows, _read_other(frame if len(rows) == len(frame) else frame[rows]))
+        quick = quick.fill_null(spread([other], len(frame), UTC_TIME))
+    frame = pl.DataFrame({"time": quick.cast(UTC_TIME), "reference": reference})
     time = pl.col("time")
-    sane = (time.dt.year() >= _EARLIEST_YEAR) & (time <= pl.lit(reference) + _MAX_AHEAD)
-    return joined.select(pl.when(sane).then(time).alias("time"))["time"]
+    sane = (time.dt.year() >= _EARLIEST_YEAR) & (time <= pl.col("reference") + _MAX_AHEAD)
+    return frame.select(pl.when(sane).then(time).alias("time"))["time"]
+
+
+def _read_other(frame: pl.DataFrame) -> pl.Series:
+    """Read each text by the first notation that fits; null where none does."""
+    parts = []
+    left = pl.Series("left", [True]).new_from_index(0, len(frame))
+    for name, pattern in _NOTATIONS:
+        fits = compute_where(frame, left, pl.col("text").str.contains(pattern))
+        fits = fits.fill_null(value=False)
+        rows = np.flatnonzero(fits.to_numpy())
+        if len(rows):
+            part = frame if len(rows) == len(frame) else frame[rows]
+            parts.append((rows, _READERS[name](part).cast(UTC_TIME)))
+            left = left & ~fits
+    return spread(parts, len(frame), UTC_TIME)
 
 
 def _offset_minutes(text: pl.Expr) -> pl.Expr:
@@ -128,7 +137,8 @@ def _read_month_first(part: pl.DataFrame) -> pl.Series:
     )
     frame = part.select("text", "reference", groups.alias("g")).unnest("g")
     given = pl.coalesce("3", "6").cast(pl.Int32, strict=False)
-    reference_year = pl.col("reference").dt.year()
+    latest = pl.col("reference") + pl.duration(days=1)
+    latest_year = latest.dt.year()
 
     def stamp(year: pl.Expr) -> pl.Expr:
         text = pl.concat_str(
@@ -139,13 +149,12 @@ def _read_month_first(part: pl.DataFrame) -> pl.Series:
         return read.dt.replace_time_zone("UTC")
 
     fraction = (("0." + pl.col("5")).cast(pl.Float64) * 1e6).round().fill_null(0).cast(pl.Int64)
-    this_year = stamp(reference_year)
-    latest = pl.col("reference") + pl.duration(days=1)
+    this_year = stamp(latest_year)
     guessed = (
         pl.when(this_year <= latest)
         .then(this_year)
-        .otherwise(stamp(reference_year - 1))
-        .fill_null(stamp(reference_year - 1))
+        .otherwise(stamp(latest_year - 1))
+        .fill_null(stamp(latest_year - 1))
     )  # 29 February of last year has no counterpart in this one
     time = pl.when(given.is_not_null()).then(stamp(given)).otherwise(guessed)
     zone = pl.duration(minutes=_offset_minutes(pl.col("text")))

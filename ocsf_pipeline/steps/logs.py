@@ -26,7 +26,7 @@ from ocsf_pipeline.logs.records import NORMALIZED_SCHEMA, QUARANTINE_SCHEMA, UTC
 from ocsf_pipeline.ports import ObjectRef, ObjectStore
 from ocsf_pipeline.steps.artefacts import read_frame, read_json, write_frame, write_json
 
-NORMALIZER_VERSION = "1"
+NORMALIZER_VERSION = "2"
 """Part of every batch's name: raise it when the same bytes must be read differently."""
 _PART_ROWS = 250_000
 _DEFAULT_LIMITS = ReadLimits()

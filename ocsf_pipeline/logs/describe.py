@@ -1,0 +1,196 @@
+"""What every log says beyond its fields: template, time, host, severity, message.
+
+Belongs here: finding those in structured logs, by the keys that their template names, and in text.
+Does not belong here: reading formats, the identity of templates. Adds DESCRIBED_COLUMNS.
+"""
+
+from __future__ import annotations
+
+import re
+
+import polars as pl
+
+from ocsf_pipeline.logs.frames import compute_by_key, compute_where
+from ocsf_pipeline.logs.jsontext import unescape_column
+from ocsf_pipeline.logs.registry import ResolvedShapes, TemplateRegistry
+from ocsf_pipeline.logs.shapes import (
+    build_structured_shapes,
+    build_text_shapes,
+    extract_nested_name,
+    refine_shapes,
+)
+from ocsf_pipeline.logs.templates import identify_refined, identify_template
+from ocsf_pipeline.logs.times import TIME_PATTERN
+
+_TIME_IN_TEXT = rf"(?:^|[ \t\[(\"<|,=:])({TIME_PATTERN})"
+_TIME_HEAD = 400
+_STRING = r'"((?:[^"\\]|\\.)*)"'
+_NESTED_HOST = (
+    r'"(?i:host|device|computer|agent|endpoint)":\{[^{}]*?"(?i:name|hostname)":"([^"\\]+)"'
+)
+_SYSLOG_SEVERITIES = (
+    "emergency", "alert", "critical", "error", "warning", "notice", "informational", "debug",
+)  # fmt: skip
+TEXT_FORMATS = ("text", "syslog", "access")
+DESCRIBED_COLUMNS = (
+    "own_time", "host", "severity", "message", "template_id", "vendor", "product",
+)  # fmt: skip
+_REFINED = 1
+_STRING_TYPE = pl.String()
+
+
+def describe_text(frame: pl.DataFrame, registry: TemplateRegistry) -> pl.DataFrame:
+    """Text says what it is in its header and its words."""
+    is_access = frame["format"] == "access"
+    request = frame["fields"].str.extract(r'"http_method":"([A-Z]+)"').fill_null("")
+    is_http = frame["fields"].str.contains('"http_version":', literal=True)
+    protocol = pl.select(pl.when(is_http).then(pl.lit(" HTTP")).otherwise(pl.lit(""))).to_series()
+    words = frame.select(
+        pl.when(is_access)
+        .then(pl.concat_str(pl.lit("access log "), request, protocol))
+        .otherwise("body")
+        .alias("_words"),
+        "program",
+    )
+    resolved = registry.resolve_shapes(build_text_shapes(words), identify_template)
+    severity_number = pl.col("pri").cast(pl.Int32, strict=False) % 8
+    in_text = pl.col("body").str.head(_TIME_HEAD).str.extract(_TIME_IN_TEXT)
+    own_time = compute_where(frame, pl.col("header_time").is_null(), in_text)
+    return frame.select(
+        pl.all(),
+        pl.coalesce("header_time", own_time).alias("own_time"),
+        pl.coalesce("header_host", "envelope_host").alias("host"),
+        severity_number.replace_strict(
+            list(range(8)), list(_SYSLOG_SEVERITIES), default=None, return_dtype=pl.String
+        ).alias("severity"),
+        pl.col("body").alias("message"),
+        *_describe_template(resolved),
+    )
+
+
+def _describe_template(resolved: ResolvedShapes) -> list[pl.Series]:
+    return [
+        resolved.column(lambda template: template.template_id).alias("template_id"),
+        resolved.column(lambda template: template.vendor).alias("vendor"),
+        resolved.column(lambda template: template.product).alias("product"),
+    ]
+
+
+def describe_structured(frame: pl.DataFrame, registry: TemplateRegistry) -> pl.DataFrame:
+    """Structured logs say what they are in their fields."""
+    shapes = frame.select(build_structured_shapes(pl.col("fields"), pl.col("format")).alias("s"))
+    resolved = registry.resolve_shapes(shapes["s"], identify_template)
+    if all(template.is_final for template in resolved.templates):
+        return _describe_parts(frame, resolved)
+    final = resolved.column(lambda template: template.template_id or None).is_not_null()
+    refined = frame.filter(~final)
+    words = _extract_words(refined, resolved.filter(~final))
+    finer = refined.select(
+        refine_shapes(
+            pl.lit(shapes["s"].filter(~final)), extract_nested_name(pl.col("fields")), pl.lit(words)
+        ).alias("s")
+    )["s"]
+    parts = [_describe_parts(refined, registry.resolve_shapes(finer, identify_refined, _REFINED))]
+    if final.any():
+        parts.append(_describe_parts(frame.filter(final), resolved.filter(final)))
+    return pl.concat(parts) if len(parts) > 1 else parts[0]
+
+
+def _extract_words(frame: pl.DataFrame, resolved: ResolvedShapes) -> pl.Series:
+    keys, codes = resolved.group_by(lambda template: template.words_key)
+
+    def extract(code: int, part: pl.DataFrame) -> pl.Series:
+        return part["fields"].str.extract(f"{_literal(keys[code])}{_STRING}")
+
+    return compute_by_key(frame.select("fields"), codes, extract, _STRING_TYPE)
+
+
+def _rename_repeated(frame: pl.DataFrame, resolved: ResolvedShapes) -> pl.DataFrame:
+    """Give the second value of a key its own name: `msg`, `msg_2`; JSON readers would keep one."""
+    repeats, codes = resolved.group_by(lambda template: template.repeated_keys or None)
+    if not repeats:
+        return frame
+
+    def rename(code: int, part: pl.DataFrame) -> pl.Series:
+        fields = part["fields"]
+        for key, count in repeats[code]:
+            plain, hidden = f'"{key}":"', f'"{key}\x1f":"'
+            for number in range(2, count + 1):
+                fields = fields.str.replace(plain, hidden, literal=True)
+                fields = fields.str.replace(plain, f'"{key}_{number}":"', literal=True)
+                fields = fields.str.replace(hidden, plain, literal=True)
+        return fields
+
+    renamed = compute_by_key(frame.select("fields"), codes, rename, _STRING_TYPE)
+    return frame.with_columns(renamed.fill_null(frame["fields"]).alias("fields"))
+
+
+def _describe_parts(frame: pl.DataFrame, resolved: ResolvedShapes) -> pl.DataFrame:
+    frame = _rename_repeated(frame, resolved)
+    host = _extract_host(frame, resolved)
+    return frame.with_columns(
+        _extract_time(frame, resolved).alias("own_time"),
+        pl.coalesce("header_host", host, "envelope_host").alias("host"),
+        _extract_severity(frame, resolved).alias("severity"),
+        _extract_message(frame, resolved).alias("message"),
+        *_describe_template(resolved),
+    )
+
+
+def _extract_time(frame: pl.DataFrame, resolved: ResolvedShapes) -> pl.Series:
+    keys, codes = resolved.group_by(lambda template: template.time_key)
+
+    def extract(code: int, part: pl.DataFrame) -> pl.Series:
+        if keys[code] == "date+time":
+            date = pl.col("fields").str.extract(r'"date":"([0-9]{4}[-/][0-9]{2}[-/][0-9]{2})"')
+            clock = pl.col("fields").str.extract(r'"time":"([0-9]{2}:[0-9]{2}:[0-9]{2}[^"]{0,9})"')
+            alone = pl.col("fields").str.extract(r'"time":"?([^"\]}]+)')
+            both = pl.concat_str(date, clock, separator=" ")
+            return part.select(pl.coalesce(both, alone).alias("t"))["t"]
+        return part["fields"].str.extract(rf'{_literal(keys[code])}"?([^"\]}}]+)')
+
+    own = compute_by_key(frame.select("fields"), codes, extract, _STRING_TYPE)
+    # What the keys do not hold may stand anywhere in the text.
+    in_raw = pl.coalesce(
+        "header_time", pl.col("raw").str.head(_TIME_HEAD).str.extract(_TIME_IN_TEXT)
+    )
+    is_time = own.str.contains(r"^[0-9]{8}|[0-9][0-9]:[0-9][0-9]").fill_null(value=False)
+    if is_time.all():
+        return own
+    other = compute_where(frame, ~is_time, in_raw)
+    return pl.select(pl.when(is_time).then(own).otherwise(other).alias("own_time")).to_series()
+
+
+def _extract_host(frame: pl.DataFrame, resolved: ResolvedShapes) -> pl.Series:
+    keys, codes = resolved.group_by(lambda template: template.host_key)
+
+    def extract(code: int, part: pl.DataFrame) -> pl.Series:
+        if keys[code] == "host{}":
+            return part["fields"].str.extract(_NESTED_HOST)
+        return part["fields"].str.extract(rf'{_literal(keys[code])}"([^"\\]{{1,253}})"')
+
+    return compute_by_key(frame.select("fields"), codes, extract, _STRING_TYPE)
+
+
+def _extract_severity(frame: pl.DataFrame, resolved: ResolvedShapes) -> pl.Series:
+    keys, codes = resolved.group_by(lambda template: template.severity_key)
+
+    def extract(code: int, part: pl.DataFrame) -> pl.Series:
+        value = part["fields"].str.extract(rf'{_literal(keys[code])}"?([^",}}\]{{\[\\]{{1,24}})')
+        return value.str.to_lowercase()
+
+    return compute_by_key(frame.select("fields"), codes, extract, _STRING_TYPE)
+
+
+def _extract_message(frame: pl.DataFrame, resolved: ResolvedShapes) -> pl.Series:
+    keys, codes = resolved.group_by(lambda template: template.message_key)
+
+    def extract(code: int, part: pl.DataFrame) -> pl.Series:
+        return part["fields"].str.extract(f"{_literal(keys[code])}{_STRING}")
+
+    return unescape_column(compute_by_key(frame.select("fields"), codes, extract, _STRING_TYPE))
+
+
+def _literal(key: str) -> str:
+    """Return the pattern of a key as it stands in JSON text: a literal, so that search is fast."""
+    return f'"{re.escape(key)}":'

@@ -1,0 +1,207 @@
+"""Envelopes: shippers that put the original log into a JSON object of their own.
+
+Belongs here: telling JSON lines from other text, checking them, and taking the original out of what
+Vector, Docker, Fluent Bit, Filebeat, Splunk's HEC, CloudWatch and OpenTelemetry wrap around it.
+Does not belong here: what the original says.
+"""
+
+from __future__ import annotations
+
+import functools
+import operator
+
+import numpy as np
+import polars as pl
+
+from ocsf_pipeline.logs.frames import compute_where, spread
+from ocsf_pipeline.logs.jsontext import check_json, compact_json
+
+# A brace alone may begin a GUID or a template; a quote or a closing brace after it means JSON.
+_JSON_START = r'^\s*\{\s*["}]'
+_MAX_LAYERS = 3
+_FIELDS = pl.Schema(
+    dict.fromkeys(
+        (
+            "message", "log", "line", "raw", "_raw", "event", "body", "timestamp", "time",
+            "@timestamp", "date", "host", "hostname", "source_type", "stream", "kubernetes",
+            "agent", "ecs", "@version", "sourcetype", "index", "attributes", "severity_text",
+            "severityText",
+        ),
+        pl.String,
+    )
+)  # fmt: skip
+_ALONE = r'^\{"(?:line|raw|_raw|message|log)": ?"(?:[^"\\]|\\.)*"\}\s*$'
+_CLOUDWATCH = r'^\{"id": ?"[0-9]+", ?"timestamp": ?[0-9]+, ?"message": ?"'
+# Fields of Beats that hold what was parsed out of the message: they say more than it does.
+_PARSED_BY_BEAT = (
+    r'"(?:winlog|process|source|destination|user|dns|http|auditd|rule|threat|system|network|'
+    r'registry|url|client|server|code|action)": ?[{"]'
+)
+_LINE = "_line"
+OPENED_COLUMNS = ("fields", "format", "envelope_time", "envelope_host")
+
+
+def open_lines(lines: pl.DataFrame) -> pl.DataFrame:
+    """Tell JSON lines from others, check them, and take the original out of envelopes.
+
+    Adds `fields` (JSON lines only), `format` (json, invalid, or null for other text),
+    `envelope_time` and `envelope_host`; replaces `raw` where an envelope held it as text. The order
+    of the rows is not kept.
+    """
+    parts = _open_layer(lines, 0)
+    opened = pl.concat(parts, how="diagonal") if len(parts) > 1 else parts[0]
+    if _LINE in opened.columns:  # payloads that are objects were written anew: keep what came
+        return opened.with_columns(pl.coalesce(_LINE, "raw").alias("raw")).drop(_LINE)
+    return opened
+
+
+def _null_columns(*names: str) -> list[pl.Expr]:
+    return [pl.lit(None, dtype=pl.String).alias(name) for name in names]
+
+
+def _open_layer(lines: pl.DataFrame, layer: int) -> list[pl.DataFrame]:
+    is_json = lines.select(pl.col("raw").str.contains(_JSON_START))["raw"]
+    parts = []
+    if not is_json.all():
+        absent = [name for name in OPENED_COLUMNS if name not in lines.columns]
+        parts.append(lines.filter(~is_json).with_columns(_null_columns(*absent)))
+    if not is_json.any():
+        return parts or [lines.with_columns(_null_columns(*OPENED_COLUMNS))]
+    candidates = lines if is_json.all() else lines.filter(is_json)
+    texts, parsed = check_json(candidates["raw"], _FIELDS)
+    candidates = candidates.with_columns(texts.alias("fields"))
+    if layer < _MAX_LAYERS:
+        inner = _find_inner(candidates["raw"], parsed)
+        held = inner["inner"].is_not_null()
+        if held.any():
+            enveloped = candidates if held.all() else candidates.filter(held)
+            parts += _open_envelopes(enveloped, inner.filter(held), layer)
+            candidates = candidates.filter(~held)
+    if not candidates.is_empty():
+        candidates = candidates.with_columns(compact_json(candidates["fields"]).alias("fields"))
+        # Inside an envelope what only looks like JSON is text: nothing was cut off.
+        parts.append(_finish_layer(candidates, "invalid" if layer == 0 else None))
+    return parts
+
+
+def _finish_layer(frame: pl.DataFrame, otherwise: str | None) -> pl.DataFrame:
+    absent = [name for name in OPENED_COLUMNS[2:] if name not in frame.columns]
+    is_good = pl.col("fields").is_not_null()
+    format_name = pl.when(is_good).then(pl.lit("json")).otherwise(pl.lit(otherwise, pl.String))
+    return frame.with_columns(format_name.alias("format"), *_null_columns(*absent))
+
+
+def _find_inner(raw: pl.Series, parsed: pl.DataFrame) -> pl.DataFrame:
+    """Return `inner` (null where there is no envelope), `is_object`, and what the envelope says."""
+    frame = parsed.with_columns(raw.alias("_line"))
+    left = pl.Series("left", [True]).new_from_index(0, len(frame))
+    is_object = ~left
+    parts = []
+    for is_meant, payload in _RULES:
+        found = is_meant(frame)
+        if found is None:
+            continue
+        found = found & left
+        rows = np.flatnonzero(found.to_numpy())
+        if len(rows):
+            part = frame if len(rows) == len(frame) else frame[rows]
+            parts.append((rows, part.select(payload.str.strip_chars_end("\r\n").alias("p"))["p"]))
+            left = left & ~found
+            if is_meant is _is_hec:
+                is_object = found
+    inner = spread(parts, len(frame), pl.String()).alias("inner")
+    host = pl.coalesce("host", "hostname")
+    if frame["agent"].null_count() < len(frame):
+        host = (
+            pl.when(host.str.starts_with("{"))
+            .then(host.str.json_path_match("$.name"))
+            .otherwise(host)
+        )
+    return frame.select(
+        pl.when(inner.str.contains(r"\S")).then(inner).alias("inner"),
+        (is_object & inner.str.starts_with("{")).alias("is_object"),
+        pl.coalesce("timestamp", "time", "@timestamp", "date").alias("envelope_time"),
+        host.alias("envelope_host"),
+    )
+
+
+def _has(frame: pl.DataFrame, payload: str, *marks: str) -> pl.Series | None:
+    """Tell which rows have `payload` and one of the marks; None where no row can."""
+    if frame[payload].null_count() == len(frame):
+        return None
+    known = [frame[name].is_not_null() for name in marks if frame[name].null_count() < len(frame)]
+    if not known:
+        return None
+    return frame[payload].is_not_null() & functools.reduce(operator.or_, known)
+
+
+def _where(frame: pl.DataFrame, rows: pl.Series | None, pattern: str, column: str) -> pl.Series:
+    """Look for a pattern in some rows only; false elsewhere."""
+    if rows is None or not rows.any():
+        return pl.Series("found", [False]).new_from_index(0, len(frame))
+    found = compute_where(frame, rows, pl.col(column).str.contains(pattern))
+    return found.fill_null(value=False)
+
+
+def _is_original(frame: pl.DataFrame) -> pl.Series | None:
+    rows = _has(frame, "event", "agent", "ecs", "@timestamp")
+    return None if rows is None else _where(frame, rows, r'"original": ?"', "event")
+
+
+def _is_hec(frame: pl.DataFrame) -> pl.Series | None:
+    return _has(frame, "event", "sourcetype", "index")
+
+
+def _is_vector(frame: pl.DataFrame) -> pl.Series | None:
+    return _has(frame, "message", "source_type", "@version")
+
+
+def _is_beat(frame: pl.DataFrame) -> pl.Series | None:
+    rows = _has(frame, "message", "agent")
+    return None if rows is None else rows & ~_where(frame, rows, _PARSED_BY_BEAT, "_line")
+
+
+def _is_container(frame: pl.DataFrame) -> pl.Series | None:
+    return _has(frame, "log", "stream", "date", "kubernetes")
+
+
+def _is_telemetry(frame: pl.DataFrame) -> pl.Series | None:
+    return _has(frame, "body", "attributes", "severity_text", "severityText")
+
+
+def _is_alone(frame: pl.DataFrame) -> pl.Series | None:
+    rows = _has(frame, "message", "message")
+    for name in ("log", "line", "raw", "_raw"):
+        more = _has(frame, name, name)
+        rows = more if rows is None else rows if more is None else rows | more
+    return None if rows is None else _where(frame, rows, f"{_ALONE}|{_CLOUDWATCH}", "_line")
+
+
+_RULES = (
+    (_is_original, pl.col("event").str.json_path_match("$.original")),
+    (_is_hec, pl.col("event")),
+    (_is_vector, pl.col("message")),
+    (_is_beat, pl.col("message")),
+    (_is_container, pl.col("log")),
+    (_is_telemetry, pl.coalesce(pl.col("body").str.json_path_match("$.stringValue"), "body")),
+    (_is_alone, pl.coalesce("message", "log", "line", "raw", "_raw")),
+)
+
+
+def _open_envelopes(frame: pl.DataFrame, inner: pl.DataFrame, layer: int) -> list[pl.DataFrame]:
+    """Read what envelopes hold, as lines of their own; an outer envelope's time and host stay."""
+    said = inner.select("envelope_time", "envelope_host")
+    if "envelope_time" in frame.columns:
+        outer = frame.select("envelope_time", "envelope_host")
+        said = pl.DataFrame(
+            {name: outer[name].fill_null(said[name]) for name in said.columns},
+        )
+    if inner["is_object"].any():
+        frame = frame.with_columns(
+            pl.coalesce(
+                *([_LINE] if _LINE in frame.columns else []),
+                pl.when(inner["is_object"]).then(pl.col("raw")),
+            ).alias(_LINE)
+        )
+    opened = frame.drop("fields", *(n for n in said.columns if n in frame.columns)).hstack(said)
+    return _open_layer(opened.with_columns(inner["inner"].alias("raw")), layer + 1)
