@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -106,22 +105,32 @@ def decide_hour(artefacts: ObjectStore, decider: Decider, hour: datetime) -> Hou
     """Decide the templates of `hour` that have no decision of the current version yet."""
     templates = load_hour_templates(artefacts, hour)
     version = decider.version()
-    known = load_decisions(artefacts, version)
+    known = load_decisions(artefacts, version, templates["template_id"])
     new = templates.join(known, on="template_id", how="anti")
     if not new.is_empty():
         decided = decider.decide(new)
         _store_decisions(artefacts, version, decided)
         known = pl.concat([known, decided])
-    decisions = known.join(templates.select("template_id"), on="template_id", how="semi")
-    return HourDecisions(decisions.sort("template_id"), len(new), version)
+    return HourDecisions(known.sort("template_id"), len(new), version)
 
 
-def load_decisions(artefacts: ObjectStore, version: str) -> pl.DataFrame:
-    """Return all decisions of one version (DECISION_SCHEMA), one row per template."""
+def load_decisions(
+    artefacts: ObjectStore, version: str, template_ids: pl.Series | None = None
+) -> pl.DataFrame:
+    """Return the decisions of one version (DECISION_SCHEMA), one row per template.
+
+    Those of `template_ids`, or all; decisions carry samples, so all of them may be much.
+    """
     keys = [ref.key for ref in artefacts.list_objects(f"{_DECISIONS}/{version}")]
     if not keys:
         return pl.DataFrame(schema=DECISION_SCHEMA)
-    frames = [read_frame(artefacts, key, DECISION_SCHEMA.names()) for key in keys]
+    frames = []
+    for key in keys:
+        frame = read_frame(artefacts, key, DECISION_SCHEMA.names())
+        if template_ids is not None:
+            wanted = template_ids.alias("template_id").to_frame()
+            frame = frame.join(wanted, on="template_id", how="semi")
+        frames.append(frame)
     return pl.concat(frames).unique("template_id", keep="first", maintain_order=True)
 
 
@@ -163,8 +172,8 @@ def plan_reclassification(artefacts: ObjectStore, decider: Decider) -> Reclassif
     hours: list[datetime] = []
     template_count = 0
     for hour, written in stale:
-        before = load_decisions(artefacts, str(written))
         after = decide_hour(artefacts, decider, hour).decisions
+        before = load_decisions(artefacts, str(written), after["template_id"])
         template_count += len(after)
         different = compare_decisions(before, after)
         if different.is_empty():
@@ -226,8 +235,3 @@ def summarize_changes(changes: pl.DataFrame) -> list[tuple[str, str, int]]:
     return [
         (str(before or "new"), str(after), int(count)) for before, after, count in grouped.rows()
     ]
-
-
-def list_versions(artefacts: ObjectStore) -> Sequence[str]:
-    """Return the versions of which decisions are stored."""
-    return artefacts.list_folders(_DECISIONS)

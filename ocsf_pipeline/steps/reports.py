@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 _BAR = "█"
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 _BAR_CELLS = 24
+_MAX_CELL_CHARS = 200
 
 
 def format_table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -29,7 +30,7 @@ def _cell(value: object) -> str:
     text = f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
     # Logs are written by attackers: nothing in a cell may become markup.
     plain = " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;").replace("`", "'")
-    return plain[:160]
+    return plain[:_MAX_CELL_CHARS]
 
 
 def draw_bar(share: float) -> str:

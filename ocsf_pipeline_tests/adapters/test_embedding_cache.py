@@ -1,0 +1,70 @@
+"""Vectors that are shipped or remembered: the same answers, less work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ocsf_pipeline.adapters.embedding_cache import CachedEmbedder, pack_vectors
+from ocsf_pipeline.adapters.minilm import SentenceEmbedder
+from ocsf_pipeline.ports import Embedder
+from ocsf_pipeline_tests.contracts.embedder import EmbedderContract
+from ocsf_pipeline_tests.fakes.embedder import FakeEmbedder
+
+_TEXTS = ["user logged in", "file deleted", "dns query"]
+
+
+class TestFakeEmbedder(EmbedderContract):
+    @pytest.fixture
+    def embedder(self) -> Embedder:
+        return FakeEmbedder()
+
+
+class TestCachedEmbedder(EmbedderContract):
+    @pytest.fixture
+    def embedder(self) -> Embedder:
+        return CachedEmbedder(FakeEmbedder())
+
+
+class TestSentenceEmbedder(EmbedderContract):
+    @pytest.fixture(scope="class")
+    def embedder(self) -> Embedder:
+        return SentenceEmbedder(max_tokens=64)
+
+
+def test_a_text_is_computed_once() -> None:
+    inner = FakeEmbedder()
+    cached = CachedEmbedder(inner)
+    first = cached.encode(_TEXTS)
+    np.testing.assert_array_equal(cached.encode(_TEXTS[::-1]), first[::-1])
+    assert sorted(inner.encoded) == sorted(_TEXTS)
+
+
+def test_shipped_vectors_are_those_that_would_be_computed(tmp_path: Path) -> None:
+    shipped = tmp_path / "vectors.npz"
+    shipped.write_bytes(pack_vectors(_TEXTS, FakeEmbedder()))
+    inner = FakeEmbedder()
+    from_file = CachedEmbedder(inner, shipped).encode([*_TEXTS, "something new"])
+    assert inner.encoded == ["something new"]
+    computed = CachedEmbedder(FakeEmbedder()).encode([*_TEXTS, "something new"])
+    np.testing.assert_array_equal(from_file, computed)
+
+
+def test_vectors_of_another_model_are_left_aside(tmp_path: Path) -> None:
+    shipped = tmp_path / "vectors.npz"
+    shipped.write_bytes(pack_vectors(_TEXTS, FakeEmbedder()))
+    inner = FakeEmbedder(name="another", dimensions=64)
+    assert CachedEmbedder(inner, shipped).encode(_TEXTS).shape == (3, 64)
+    assert sorted(inner.encoded) == sorted(_TEXTS)
+
+
+def test_rounding_hardly_moves_a_vector() -> None:
+    exact = FakeEmbedder().encode(_TEXTS)
+    rounded = CachedEmbedder(FakeEmbedder()).encode(_TEXTS)
+    assert (exact * rounded).sum(axis=1).min() > 0.999
+
+
+def test_packing_the_same_texts_gives_the_same_bytes() -> None:
+    assert pack_vectors(_TEXTS, FakeEmbedder()) == pack_vectors(_TEXTS[::-1], FakeEmbedder())
