@@ -214,6 +214,10 @@ def demo() -> None:
     from ocsf_pipeline.demo import run_demo
 
     terminal, settings = _open()
+    # Dagster's resources read their settings from the environment, as in production.
+    os.environ.update(_merge_variables())
+    home = Path(os.environ.setdefault("DAGSTER_HOME", str(Path(".dagster_home").resolve())))
+    home.mkdir(parents=True, exist_ok=True)
     raise typer.Exit(run_demo(settings, terminal.out))
 
 
@@ -277,14 +281,19 @@ def check_packs(
         raise typer.Exit(1)
 
 
-def _open() -> tuple["Terminal", "Settings"]:
+def _merge_variables() -> dict[str, str]:
+    """Return the variables in force: those of `.env`, of the environment, of global options."""
     from dotenv import dotenv_values
 
+    from_file = {name: value or "" for name, value in dotenv_values(".env").items()}
+    return {**from_file, **os.environ, **_overrides}
+
+
+def _open() -> tuple["Terminal", "Settings"]:
     from ocsf_pipeline.commands.common import open_terminal
     from ocsf_pipeline.settings import read_settings
 
-    from_file = {name: value or "" for name, value in dotenv_values(".env").items()}
-    return open_terminal(), read_settings({**from_file, **os.environ, **_overrides})
+    return open_terminal(), read_settings(_merge_variables())
 
 
 def _open_memory(path: str) -> tuple["Terminal", "Settings", "DecisionMemory"]:
