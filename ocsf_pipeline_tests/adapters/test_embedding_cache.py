@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -28,10 +29,15 @@ class TestCachedEmbedder(EmbedderContract):
         return CachedEmbedder(FakeEmbedder())
 
 
+@cache
+def load_model() -> Embedder:
+    return SentenceEmbedder(max_tokens=64)
+
+
 class TestSentenceEmbedder(EmbedderContract):
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def embedder(self) -> Embedder:
-        return SentenceEmbedder(max_tokens=64)
+        return load_model()
 
 
 def test_a_text_is_computed_once() -> None:
