@@ -36,18 +36,22 @@ class DecisionMemory:
 
     def __init__(self, decider: Decider, artefacts: ObjectStore, say: Say) -> None:
         self.decider = decider
+        self._artefacts = artefacts
+        self._version = decider.version()
         self._say = say
-        self.decisions = load_decisions(artefacts, decider.version())
+        self.decisions = pl.DataFrame(schema=DECISION_SCHEMA)
 
     def decide(self, records: pl.DataFrame) -> pl.DataFrame:
         """Return the decisions (DECISION_SCHEMA) of the templates of `records`."""
         templates = merge_templates([summarize_templates(records)])
-        new = templates.join(self.decisions, on="template_id", how="anti")
-        if not new.is_empty():
+        unmet = templates.join(self.decisions, on="template_id", how="anti")
+        if not unmet.is_empty():
+            stored = load_decisions(self._artefacts, self._version, unmet["template_id"])
+            new = unmet.join(stored, on="template_id", how="anti")
             if len(new) >= _NOTICE_TEMPLATES:
                 self._say(f"deciding {len(new):,} new templates")
             decided = self.decider.decide(new).select(DECISION_SCHEMA.names())
-            self.decisions = pl.concat([self.decisions, decided])
+            self.decisions = pl.concat([self.decisions, stored, decided])
         return self.decisions.join(templates.select("template_id"), on="template_id", how="semi")
 
 

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 import polars as pl
 
 from ocsf_pipeline.commands.common import CommandError
-from ocsf_pipeline.logs.blocks import Block, LongLine, cut_blocks
+from ocsf_pipeline.logs.blocks import Block, HalfLine, LongLine, cut_blocks
 from ocsf_pipeline.logs.compression import (
     CorruptCompressionError,
     DecompressionBombError,
@@ -139,25 +139,35 @@ def _read_jsonl(pieces: Iterator[bytes], field: str, settings: Settings) -> Iter
 
 
 def _read_lines(pieces: Iterator[bytes], field: str, settings: Settings) -> Iterator[_Line]:
+    failures: list[str] = []
+
+    def decompress() -> Iterator[bytes]:
+        try:
+            yield from decompress_pieces(pieces, settings.read_limits.compression)
+        except CorruptCompressionError:
+            failures.append("corrupt_compression")
+        except DecompressionBombError:
+            failures.append("decompression_bomb")
+
     number = 0
-    text = decompress_pieces(pieces, settings.read_limits.compression)
-    try:
-        for block in cut_blocks(text, _BLOCK_BYTES, settings.max_line_bytes):
-            for line in _split_block(block):
-                number += 1
-                if line is None:
-                    yield _broken(str(number), "line_too_long", REASONS["line_too_long"])
-                elif line.strip():
-                    yield _parse_line(line, number, field)
-    except (CorruptCompressionError, DecompressionBombError) as error:
-        is_bomb = isinstance(error, DecompressionBombError)
-        reason = "decompression_bomb" if is_bomb else "corrupt_compression"
+    blocks = cut_blocks(decompress(), _BLOCK_BYTES, settings.max_line_bytes, lambda: bool(failures))
+    for block in blocks:
+        for line in _split_block(block):
+            number += 1
+            if line is None:
+                yield _broken(str(number), "line_too_long", REASONS["line_too_long"])
+            elif line.strip():
+                yield _parse_line(line, number, field)
+    # The line that was cut off, if one was, is told by the failure that cut it.
+    for reason in failures:
         yield _broken(str(number + 1), reason, REASONS[reason])
 
 
-def _split_block(block: Block | LongLine) -> list[bytes | None]:
+def _split_block(block: Block | LongLine | HalfLine) -> list[bytes | None]:
     if isinstance(block, LongLine):
         return [None]
+    if isinstance(block, HalfLine):
+        return []
     return list(block.data.removesuffix(b"\n").split(b"\n"))
 
 

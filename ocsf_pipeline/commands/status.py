@@ -16,7 +16,7 @@ from ocsf_pipeline.ports import ObjectStore, PortError
 from ocsf_pipeline.resources import open_artefacts, open_class_index, open_objects, open_tables
 from ocsf_pipeline.settings import Settings
 from ocsf_pipeline.steps.artefacts import read_json
-from ocsf_pipeline.steps.classify import list_versions, load_written_version
+from ocsf_pipeline.steps.classify import load_written_version
 from ocsf_pipeline.steps.logs import list_hours, load_hour
 
 _COUNT_ROWS = """
@@ -52,7 +52,6 @@ def read_status(settings: Settings) -> Status:
             "version": state.corpus_version,
             "chunk_count": len(state.chunk_hashes),
         },
-        "decision_versions": list(list_versions(artefacts)),
         "hours": _read_hours(artefacts),
         "rows": _count_rows(settings),
     }

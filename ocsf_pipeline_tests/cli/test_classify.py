@@ -142,8 +142,10 @@ def test_truncated_compression_answers_what_came_before(run: Callable[..., Any])
     cut = gzip.compress(text.encode())[:-2_000]
     results = run("classify", "--jsonl", stdin=cut).results
     assert 10 < len(results) < 5_000
+    assert [result["id"] for result in results[:-1]] == list(range(len(results) - 1))
+    assert all("error" not in result for result in results[:-1])
     assert results[-1]["reason"] == "corrupt_compression"
-    assert results[0]["id"] == 0
+    assert results[-1]["id"] == len(results)
 
 
 def test_nothing_in_gives_nothing_out(run: Callable[..., Any]) -> None:
