@@ -281,6 +281,24 @@ def check_packs(
         raise typer.Exit(1)
 
 
+@packs_app.command(name="embed")
+def embed_packs(
+    output: Annotated[
+        Path | None,
+        typer.Option(help="File to write.", show_default="vectors.npz in the package"),
+    ] = None,
+) -> None:
+    """Make the vectors that ship with the package anew: after a change of our own packs."""
+    from importlib.resources import files
+
+    from ocsf_pipeline.commands.packs import embed_packs as embed
+
+    terminal, settings = _open()
+    path = output or Path(str(files("ocsf_pipeline") / "vectors.npz"))
+    count = embed(settings, path, terminal.say)
+    terminal.write_lines([f"wrote {count:,} vectors to {path}"])
+
+
 def _merge_variables() -> dict[str, str]:
     """Return the variables in force: those of `.env`, of the environment, of global options."""
     from dotenv import dotenv_values

@@ -1,6 +1,7 @@
-"""`ocsf-pipeline packs check`: whether the source packs of a folder can be used.
+"""`ocsf-pipeline packs`: whether packs can be used, and the vectors that ship with ours.
 
-Belongs here: collecting every fault at once. Does not belong here: what a pack is (`knowledge`).
+Belongs here: collecting every fault at once, and every text. Does not belong here: what a pack is
+(`knowledge`), how vectors are packed (`adapters.embedding_cache`).
 """
 
 from __future__ import annotations
@@ -8,11 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from ocsf_pipeline import resources
+from ocsf_pipeline.adapters.embedding_cache import pack_vectors
 from ocsf_pipeline.adapters.pack_files import read_pack_texts
-from ocsf_pipeline.commands.common import CommandError
+from ocsf_pipeline.commands.common import CommandError, Say
+from ocsf_pipeline.knowledge.chunks import build_class_chunks, examples_to_chunks
 from ocsf_pipeline.knowledge.examples import load_examples, split_by_label
 from ocsf_pipeline.knowledge.packs import PackError, SourcePack, parse_pack
-from ocsf_pipeline.resources import open_schema_source
+from ocsf_pipeline.schema.model import OcsfSchema
 from ocsf_pipeline.schema.parse import parse_schema
 from ocsf_pipeline.settings import Settings
 from ocsf_pipeline.steps.knowledge import build_queries
@@ -46,8 +50,39 @@ def check_packs(folder: Path, settings: Settings) -> CheckedPacks:
             packs[stem] = parse_pack(stem, text)
         except PackError as error:
             faults.append(str(error))
-    schema = parse_schema(open_schema_source(settings).fetch_schema(settings.schema_version).body)
+    schema = _read_schema(settings)
     examples = load_examples(packs, lambda raws: [query.text for query in build_queries(raws)])
     _usable, problems = split_by_label(examples, schema)
     told = (f"{item.example.product}: {item.reason}" for item in problems)
     return CheckedPacks(packs, (*faults, *dict.fromkeys(told)))
+
+
+def embed_packs(settings: Settings, path: Path, say: Say) -> int:
+    """Write the vectors of all texts that the installed packs and the schema give; return how many.
+
+    Texts whose vectors are shipped already are not computed again. Raises CommandError when the
+    file cannot be written.
+    """
+    schema = _read_schema(settings)
+    packs = resources.open_packs(settings.model_copy(update={"packs_dir": ""})).read_packs()
+    loaded = load_examples(packs, lambda raws: [query.text for query in build_queries(raws)])
+    usable, _problems = split_by_label(loaded, schema)
+    chunks = [*build_class_chunks(schema), *examples_to_chunks(usable)]
+    queries = build_queries([example.raw for example in usable])
+    texts = {chunk.text for chunk in chunks} | {query.text for query in queries}
+    say(f"{len(texts):,} texts of {len(packs)} packs and {len(schema.live_classes)} classes")
+    body = pack_vectors(sorted(texts), resources.open_embedder(settings))
+    unfinished = path.with_name(f"{path.name}.new")
+    try:
+        unfinished.write_bytes(body)
+        unfinished.replace(path)
+    except OSError as error:
+        raise CommandError(
+            f"cannot write {path}: {error.strerror}; name another --output"
+        ) from error
+    return len(texts)
+
+
+def _read_schema(settings: Settings) -> OcsfSchema:
+    source = resources.open_schema_source(settings)
+    return parse_schema(source.fetch_schema(settings.schema_version).body)

@@ -15,12 +15,16 @@ from typing import Any
 import pytest
 
 from ocsf_pipeline import resources
+from ocsf_pipeline.adapters.embedding_cache import hash_text, read_vectors
 from ocsf_pipeline.commands.configuration import format_env, format_markdown
 from ocsf_pipeline.commands.knowledge import open_decider
+from ocsf_pipeline.knowledge.chunks import examples_to_chunks
 from ocsf_pipeline.settings import Settings, describe_settings
 from ocsf_pipeline.steps.classify import decide_hour
 from ocsf_pipeline.steps.events import classify_hour, prepare_tables
+from ocsf_pipeline.steps.knowledge import load_class_chunks, load_stored_examples
 from ocsf_pipeline.steps.logs import normalize_hour
+from ocsf_pipeline_tests.fakes.embedder import FakeEmbedder
 
 ROOT = Path(__file__).parents[2]
 HOUR = datetime(2026, 3, 2, 10, tzinfo=UTC)
@@ -193,6 +197,21 @@ def test_packs_check_tells_every_fault(run: Callable[..., Any], tmp_path: Path) 
     faults = [line for line in outcome.out.splitlines() if line.startswith("fault: ")]
     assert {fault.split(": ")[1] for fault in faults} == {"other_class", "no_yaml", "misnamed"}
     assert "good: 1 events, 1 examples" in outcome.out
+
+
+def test_packs_embed_covers_every_text_of_the_knowledge_base(
+    run: Callable[..., Any], data_dir: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "vectors.npz"
+    assert run("packs", "embed", "--output", str(path)).code == 0
+    artefacts = resources.open_artefacts(Settings(data_dir=data_dir))
+    chunks = load_class_chunks(artefacts) + examples_to_chunks(load_stored_examples(artefacts))
+    shipped = read_vectors(path.read_bytes(), FakeEmbedder().name)
+    assert {hash_text(chunk.text) for chunk in chunks} <= set(shipped)
+    first = path.read_bytes()
+    assert run("packs", "embed", "--output", str(path)).code == 0
+    assert path.read_bytes() == first
+    assert run("packs", "embed", "--output", str(tmp_path / "no" / "folder")).code == 1
 
 
 def test_env_example_is_what_the_code_says() -> None:
