@@ -15,7 +15,7 @@ import numpy.typing as npt
 import polars as pl
 
 from ocsf_pipeline.classify.decisions import DECISION_SCHEMA
-from ocsf_pipeline.classify.queries import LogQuery, build_query
+from ocsf_pipeline.classify.queries import build_query
 from ocsf_pipeline.classify.ranker import Ranker
 from ocsf_pipeline.ports import Candidate, Embedder, Reranker
 from ocsf_pipeline.schema.model import OcsfSchema
@@ -24,6 +24,17 @@ CANDIDATE_COUNT = 5
 SEARCH_LIMIT = 60
 """Chunks that are asked of the index per query."""
 _NEAREST_SHOWN = 3
+_KEPT_COLUMNS = ("template_id", "format", "vendor", "product", "sample_fields", "sample_raw")
+_PART_NAMES = {
+    "head": "event name",
+    "names": "named by",
+    "concepts": "says",
+    "message": "message",
+    "values": "value",
+    "keys": "field",
+    "kinds": "kind of value",
+    "source": "source",
+}
 
 
 class ChunkSearcher(Protocol):
@@ -66,47 +77,50 @@ def decide_templates(
     notes = [""] * len(ranked)
     if reranker is not None:
         _apply_reranker(reranker, texts, ranked, notes, threshold)
-    activities = ranker.choose_activities(queries, [item[0].class_uid for item in ranked])
+    best_uids = [items[0].class_uid for items in ranked]
+    activities = ranker.choose_activities(queries, best_uids)
+    terms = ranker.explain(queries, best_uids)
     nearest = _gather_nearest(hits)
-    rows = []
-    for row_no, row in enumerate(templates.iter_rows(named=True)):
-        best = ranked[row_no][0]
-        event_class = schema.get_class(best.class_uid)
-        activity = activities[row_no]
-        evidence = _explain(queries[row_no], nearest.get(row_no, []), notes[row_no])
-        rows.append(
-            {
-                "template_id": row["template_id"],
-                "class_uid": best.class_uid,
-                "class_name": event_class.caption,
-                "category_uid": event_class.category_uid,
-                "activity_id": activity,
-                "type_uid": best.class_uid * 100 + activity,
-                "confidence": float(best.score),
-                "status": "accepted" if best.score >= threshold else "review",
-                "candidates": json.dumps(
-                    [
-                        {
-                            "class_uid": item.class_uid,
-                            "class_name": item.class_name,
-                            "score": round(item.score, 4),
-                        }
-                        for item in ranked[row_no]
-                    ]
-                ),
-                "evidence": json.dumps(evidence),
-                "schema_version": schema.version,
-                "knowledge_version": knowledge_version,
-                "ranker_version": ranker.version,
-                "query": texts[row_no],
-                "format": row["format"],
-                "vendor": row["vendor"],
-                "product": row["product"],
-                "sample_fields": row["sample_fields"],
-                "sample_raw": row["sample_raw"],
-            }
-        )
+    rows = [
+        {
+            **row,
+            **_describe_class(ranked[row_no][0], activities[row_no], schema),
+            "status": "accepted" if ranked[row_no][0].score >= threshold else "review",
+            "candidates": _dump_candidates(ranked[row_no]),
+            "evidence": _explain(nearest.get(row_no, []), terms[row_no], schema, notes[row_no]),
+            "schema_version": schema.version,
+            "knowledge_version": knowledge_version,
+            "ranker_version": ranker.version,
+            "query": texts[row_no],
+        }
+        for row_no, row in enumerate(templates.select(_KEPT_COLUMNS).iter_rows(named=True))
+    ]
     return pl.DataFrame(rows, schema=DECISION_SCHEMA)
+
+
+def _describe_class(best: Candidate, activity_id: int, schema: OcsfSchema) -> dict[str, object]:
+    event_class = schema.get_class(best.class_uid)
+    return {
+        "class_uid": best.class_uid,
+        "class_name": event_class.caption,
+        "category_uid": event_class.category_uid,
+        "activity_id": activity_id,
+        "type_uid": best.class_uid * 100 + activity_id,
+        "confidence": float(best.score),
+    }
+
+
+def _dump_candidates(candidates: Sequence[Candidate]) -> str:
+    return json.dumps(
+        [
+            {
+                "class_uid": item.class_uid,
+                "class_name": item.class_name,
+                "score": round(item.score, 4),
+            }
+            for item in candidates
+        ]
+    )
 
 
 def _list_candidates(
@@ -149,18 +163,38 @@ def _gather_nearest(hits: pl.DataFrame) -> dict[int, list[dict[str, object]]]:
 
 
 def _explain(
-    query: LogQuery, nearest: Sequence[dict[str, object]], note: str
-) -> list[dict[str, object]]:
+    nearest: Sequence[dict[str, object]],
+    terms: Sequence[tuple[str, str, float]],
+    schema: OcsfSchema,
+    note: str,
+) -> str:
+    """Return the evidence as JSON: what an analyst reads to see why."""
     evidence: list[dict[str, object]] = [
         {
+            "kind": _PART_NAMES.get(part, part),
+            "text": _spell_term(term),
+            "weight": round(weight, 4),
+        }
+        for part, term, weight in terms
+    ]
+    evidence.extend(
+        {
             "kind": "example",
-            "text": f"{hit['product']}: class {hit['class_uid']} ({hit['chunk_id']})",
+            "text": f"{hit['product'] or 'override'}: {_name_class(hit['class_uid'], schema)}",
             "weight": round(float(str(hit["dense_score"])), 4),
         }
         for hit in nearest
-    ]
-    if query.names:
-        evidence.append({"kind": "names", "text": query.names[:200], "weight": 1.0})
+    )
     if note:
         evidence.append({"kind": "reranker", "text": note, "weight": 0.0})
-    return evidence
+    return json.dumps(evidence)
+
+
+def _spell_term(term: str) -> str:
+    sign, colon, concept = term.partition(":")
+    return concept if colon and sign in ("h", "n", "m", "k") else term.replace("=", " is ")
+
+
+def _name_class(class_uid: object, schema: OcsfSchema) -> str:
+    found = schema.find_class(int(str(class_uid)))
+    return found.caption if found else str(class_uid)

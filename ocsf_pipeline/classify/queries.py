@@ -1,19 +1,29 @@
 """A log -> the text that is searched for and learned from: what it says, not its bytes.
 
 Belongs here: names of events, actions and types first, then the message without its values, then
-field names split into words, then who says so. Does not belong here: searching, ranking.
+other wordy values, field names split into words, kinds of values, who says so. Does not belong
+here: walking documents (`leaves`), what words mean (`words`), searching, ranking.
 Runs once per template and once per example, never per log.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from ocsf_pipeline.classify.kinds import find_kinds
+from ocsf_pipeline.classify.leaves import Leaf, read_leaves
+from ocsf_pipeline.classify.words import OBJECTS, VERBS, spell_key, split_words
 from ocsf_pipeline.logs.shapes import NAMING_KEYS, SORTING_KEYS
 
+# Of the keys that name events, those that name the event itself, not the alert's rule or title.
+_HEADING = re.compile(
+    r"(?i)^(?:event_?(?:name|type|action|code|id|simplename|subtype|operation|kind)|eventtypename|"
+    r"(?:log|action|activity|operation|audit|message|record|change|request|trigger|query)_?type|"
+    r"operation(?:_?name)?(?:value)?|activity(?:_?name|displayname)?|action(?:_?name)?|verb|"
+    r"device_?event_?class_?id|msg_?id|method_?name|api_?(?:name|call|method)|code|act|op|"
+    r"legacy_?event_?type|event)$"
+)
 _NAMING = re.compile(
     rf"(?i)^(?:{NAMING_KEYS}|name|title|rule|rule_?name|signature|alert|subject|reason|"
     r"threat_?name|description|summary|finding|policy_?name|task)$"
@@ -25,96 +35,156 @@ _MESSAGE = re.compile(
     r"(?i)^(?:message|msg|log|text|short_?message|event_?message|displaymessage|details?|cmd|query|"
     r"statement|commandline|command_?line|request)$"
 )
-_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-_SPLIT = re.compile(r"[^A-Za-z0-9]+")
-_VALUE_KINDS = (
-    (re.compile(r"^(?:\d{1,3}\.){3}\d{1,3}$"), "ipaddress"),
-    (re.compile(r"^[0-9a-fA-F]{2}(?:[:\-][0-9a-fA-F]{2}){5}$"), "macaddress"),
-    (re.compile(r"^https?://"), "weburl"),
-    (re.compile(r"^[\w.+\-]+@[\w\-]+\.[\w.\-]+$"), "emailaddress"),
-    (re.compile(r"^(?:[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64})$"), "filehash"),
-    (re.compile(r"(?i)^(?:[a-z]:\\|\\\\|/(?:usr|bin|etc|var|home|opt|tmp)/)"), "filepath"),
-    (re.compile(r"(?i)^(?:HKEY_|HKLM|HKCU|\\REGISTRY)"), "registrypath"),
-    (re.compile(r"^CVE-\d{4}-\d+"), "cve"),
-    (re.compile(r"^T\d{4}(?:\.\d{3})?$"), "attacktechnique"),
-    (re.compile(r"^arn:aws"), "arn"),
-    (re.compile(r"(?i)\.(?:exe|dll|sys|ps1|bat|vbs|js)$"), "executable"),
-)
 _VARIABLE = re.compile(
-    r"\b(?:\d{1,3}\.){3}\d{1,3}(?:[:/]\d+)?\b|\b[0-9a-fA-F]{8,}\b|\b[0-9a-fA-F:]{12,}\b|\S+@\S+|https?://\S+|"
-    r"\b\d{2,}[\d:.,\-]*\b|0x[0-9a-fA-F]+"
+    r"\b(?:\d{1,3}\.){3}\d{1,3}(?:[:/]\d+)?\b|\b[0-9a-fA-F]{8,}\b|\b[0-9a-fA-F:]{12,}\b|\S+@\S+|"
+    r"https?://\S+|\b\d{2,}[\d:.,\-]*\b|0x[0-9a-fA-F]+"
+)
+_CODE = re.compile(r"%([A-Za-z][\w\-]*-\d-[A-Za-z0-9_]+)")
+_PAIR_KEY = re.compile(
+    r"(?:^|[\s,;|&?(\[{\"'])([A-Za-z][\w.\-]{1,40})\\?[\"']?\s?[=:](?=[^\s=:/\\])"
 )
 _EVENT_NUMBER = re.compile(r"^\d{1,6}$")
-MAX_LEAVES = 300
+_WORDY = re.compile(r"^[A-Za-z][A-Za-z0-9 _.:/,&()+\-]{1,79}$")
+_IDENTIFIER = re.compile(r"\d{4,}|(?:[A-Za-z]\d|\d[A-Za-z]).*(?:[A-Za-z]\d|\d[A-Za-z]).*\d")
+_GUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-|^[0-9a-fA-F]{16,}$")
+_LOCATION = re.compile(r"[/@\\]|\.\w{2,4}$")
+_MAX_NAME_WORDS = 6
+_HEAD_STATEMENTS = 4
+_BARE = frozenset(
+    {"id", "name", "type", "value", "text", "key", "status", "code", "kind", "category", "action",
+     "result", "state", "level", "class", "description", "title", "uid", "label", "path", "event"}
+)  # fmt: skip
 MAX_VALUE_CHARS = 160
 MAX_MESSAGE_CHARS = 600
+MAX_KEYS_CHARS = 1_800
 
 
 @dataclass(frozen=True)
 class LogQuery:
-    """What one log says, in parts that weigh differently."""
+    """What one log says, in parts that weigh differently.
+
+    Parts of several statements separate them by ` ; `; a statement of `names` or `values` is
+    `words of the key: words of the value`.
+    """
 
     names: str
-    """Values of the keys that name or sort events, with those keys' own words."""
+    """Values of the keys that name or sort events, with those keys' own words; best first."""
     message: str
     """Human-readable text, without its values."""
     keys: str
-    """All field names, split into words, each once."""
+    """All field names, spelt out, each once."""
     kinds: str
     """Kinds of values met: ipaddress, filehash, weburl …"""
     source: str
     """Format, program, vendor, product."""
+    values: str = ""
+    """Other short values that are words, with their keys' words."""
+    head: str = ""
+    """Those of `names` that name the event itself; the first ones when none does."""
 
     @property
     def text(self) -> str:
-        """The parts in the order of their worth: what embedders see first counts most."""
-        parts = (self.names, self.message, self.source, self.keys, self.kinds)
+        """The parts in the order of their worth, each cut: what embedders see counts in tokens."""
+        parts = (
+            self.names[:240],
+            self.message[:200],
+            self.source[:60],
+            self.values[:80],
+            self.keys[:160],
+        )
         return " . ".join(part for part in parts if part)
+
+
+@dataclass
+class _Parts:
+    """Statements gathered from the leaves; dicts, for they keep order and drop repeats."""
+
+    heads: dict[str, None] = field(default_factory=dict)
+    names: dict[str, None] = field(default_factory=dict)
+    sorts: dict[str, None] = field(default_factory=dict)
+    values: dict[str, None] = field(default_factory=dict)
+    messages: dict[str, None] = field(default_factory=dict)
+    keys: dict[str, None] = field(default_factory=dict)
+    kinds: dict[str, None] = field(default_factory=dict)
 
 
 def build_query(
     fields: str, raw: str, format_name: str, vendor: str | None = None, product: str | None = None
 ) -> LogQuery:
     """Build the query of one log from its fields (JSON object text) and its raw text."""
-    try:
-        document = json.loads(fields)
-    except (json.JSONDecodeError, RecursionError):
-        document = {"message": raw[:MAX_MESSAGE_CHARS]}
-    names: list[str] = []
-    sorts: list[str] = []
-    messages: list[str] = []
-    keys: dict[str, None] = {}
-    kinds: dict[str, None] = {}
-    for path, value in _walk_leaves(document):
-        last = path[-1] if path else ""
-        for part in path:
-            keys.update(dict.fromkeys(split_words(part)))
-        text = str(value)[:MAX_MESSAGE_CHARS]
-        for pattern, kind in _VALUE_KINDS:
-            if pattern.search(text):
-                kinds[kind] = None
-        last_word = last.rsplit(".", 1)[-1]
-        if _MESSAGE.match(last_word):
-            messages.append(strip_values(text))
-        elif _NAMING.match(last_word) and len(text) <= MAX_VALUE_CHARS:
-            names.append(_describe(last_word, text))
-        elif _SORTING.match(last_word) and len(text) <= MAX_VALUE_CHARS:
-            sorts.append(_describe(last_word, text))
+    parts = _Parts()
+    for leaf in read_leaves(fields, raw):
+        _sort_leaf(leaf, parts)
     source = " ".join(
         dict.fromkeys(word for text in (vendor, product) if text for word in split_words(text))
     )
+    names = [*{**parts.heads, **parts.names, **parts.sorts}]
     return LogQuery(
-        names=" ; ".join(dict.fromkeys([*names, *sorts]))[:MAX_MESSAGE_CHARS],
-        message=" ; ".join(messages)[:MAX_MESSAGE_CHARS],
-        keys=" ".join(keys)[: 3 * MAX_MESSAGE_CHARS],
-        kinds=" ".join(kinds),
+        names=" ; ".join(names)[:MAX_MESSAGE_CHARS],
+        message=" ; ".join(parts.messages)[:MAX_MESSAGE_CHARS],
+        keys=" ; ".join(parts.keys)[:MAX_KEYS_CHARS],
+        kinds=" ".join(parts.kinds),
         source=f"{format_name} {source}".strip(),
+        values=" ; ".join(parts.values)[:MAX_MESSAGE_CHARS],
+        head=" ; ".join([*parts.heads][:_HEAD_STATEMENTS] or names[:1])[:MAX_VALUE_CHARS],
     )
 
 
-def split_words(name: str) -> list[str]:
-    """Split a field or event name into lower-case words: `UserLoginFailed` -> user login failed."""
-    return [word.lower() for word in _SPLIT.split(_CAMEL.sub(" ", name)) if word]
+def _sort_leaf(leaf: Leaf, parts: _Parts) -> None:
+    """Put what one leaf says into the part where it belongs."""
+    text = str(leaf.value)[: 4 * MAX_MESSAGE_CHARS]
+    last = leaf.path[-1].rsplit(".", 1)[-1] if leaf.path else "message"
+    key = _name_key(leaf.path)
+    if key:
+        parts.keys[key] = None
+    parts.kinds.update(dict.fromkeys(find_kinds(text)))
+    if isinstance(leaf.value, bool):
+        return
+    if _MESSAGE.match(last) or (len(text) > MAX_VALUE_CHARS and " " in text):
+        _read_message(text, parts)
+    elif len(text) > MAX_VALUE_CHARS or _GUID.search(text):
+        return
+    elif _HEADING.match(last):
+        parts.heads[_describe(key, text)] = None
+    elif _NAMING.match(last):
+        parts.names[_describe(key, text)] = None
+    elif _SORTING.match(last):
+        parts.sorts[_describe(key, text)] = None
+    elif _WORDY.match(text) and not _IDENTIFIER.search(text):
+        target = parts.names if _reads_like_name(text) else parts.values
+        target[_describe(key, text)] = None
+
+
+def _reads_like_name(text: str) -> bool:
+    """Whether a value says that something was done to something: `RegistryValueDelete`."""
+    words = split_words(text)
+    return (
+        2 <= len(words) <= _MAX_NAME_WORDS
+        and not _LOCATION.search(text)
+        and any(word in VERBS for word in words)
+        and any(word in OBJECTS for word in words)
+    )
+
+
+def _read_message(text: str, parts: _Parts) -> None:
+    for code in _CODE.findall(text[:MAX_MESSAGE_CHARS]):
+        parts.names[f"code: {' '.join(split_words(code))} {''.join(split_words(code))}"] = None
+    for name in _PAIR_KEY.findall(text):
+        parts.keys[" ".join(spell_key(name))] = None
+    stripped = strip_values(text)
+    if stripped:
+        parts.messages[stripped[:MAX_MESSAGE_CHARS]] = None
+
+
+def _name_key(path: tuple[str, ...]) -> str:
+    """Return the words of a field's name; a bare `type` or `name` says whose it is as well."""
+    pieces = [piece for part in path for piece in part.split(".") if piece]
+    if not pieces:
+        return ""
+    words = spell_key(pieces[-1])
+    if len(pieces) > 1 and len(words) <= 1 and pieces[-1].lower() in _BARE:
+        words = (*spell_key(pieces[-2])[-2:], *words)
+    return " ".join(words)
 
 
 def strip_values(text: str) -> str:
@@ -125,21 +195,5 @@ def strip_values(text: str) -> str:
 def _describe(key: str, value: str) -> str:
     if _EVENT_NUMBER.match(value):
         # An event's number is a name: glued to its key it is one word of the vocabulary.
-        return f"{' '.join(split_words(key))} {''.join(split_words(key))}{value}"
-    return f"{' '.join(split_words(key))} {' '.join(split_words(value))}"
-
-
-def _walk_leaves(document: object) -> Iterator[tuple[tuple[str, ...], object]]:
-    """Yield (path, scalar), breadth first so that deep arrays do not crowd out what matters."""
-    queue: list[tuple[tuple[str, ...], object]] = [((), document)]
-    seen = 0
-    for path, node in queue:
-        if seen >= MAX_LEAVES:
-            return
-        if isinstance(node, dict):
-            queue.extend(((*path, str(key)), child) for key, child in node.items())
-        elif isinstance(node, list):
-            queue.extend((path, child) for child in node[:3])
-        elif node is not None and node != "":
-            seen += 1
-            yield path, node
+        return f"{key}: {key.replace(' ', '')}{value}"
+    return f"{key}: {' '.join(split_words(value))}"

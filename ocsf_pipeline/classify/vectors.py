@@ -1,33 +1,34 @@
 """Queries -> sparse TF-IDF vectors, one block per part of the query.
 
-Belongs here: tokens, vocabularies, weights of the parts. Does not belong here: what a query is
-(`queries`), what is learned over the vectors (`ranker`).
+Belongs here: terms, vocabularies, weights of terms. Does not belong here: what a query is
+(`queries`), what words mean (`words`), what is learned over the vectors (`training`).
 """
 
 from __future__ import annotations
 
 import itertools
+import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_matrix, diags, hstack
 
 from ocsf_pipeline.classify.queries import LogQuery
+from ocsf_pipeline.classify.words import OBJECTS, VERBS
 
-PARTS: Mapping[str, float] = {
-    "names": 1.0,
-    "message": 1.0,
-    "keys": 0.8,
-    "kinds": 0.3,
-    "source": 0.3,
-}
-"""Part of the query -> weight of its block; each block is scaled to that length."""
-_BIGRAM_PARTS = frozenset({"names", "message", "keys"})
-_MAX_TERMS = 40_000
+PARTS = ("head", "names", "concepts", "message", "values", "keys", "kinds", "source")
+_STATEMENT_PARTS = frozenset({"head", "names", "values"})
+_MAX_TERMS = 30_000
 _MIN_USES = 2
+_MAX_STATEMENT_WORDS = 12
+_MAX_CONCEPT_WORDS = 25
+_WORD = re.compile(r"[a-z0-9]+")
+
+Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,12 @@ class PartVocabulary:
 
     part: str
     terms: tuple[str, ...]
-    idf: npt.NDArray[np.float32]
+    rarity: Floats
+
+    @cached_property
+    def columns(self) -> dict[str, int]:
+        """Column of each term within the part's block."""
+        return {term: column for column, term in enumerate(self.terms)}
 
 
 @dataclass(frozen=True)
@@ -50,60 +56,142 @@ class QueryVectorizer:
         """Number of columns."""
         return sum(len(item.terms) for item in self.vocabularies)
 
-    @property
-    def column_terms(self) -> list[tuple[str, str]]:
-        """(part, term) of each column."""
-        return [(item.part, term) for item in self.vocabularies for term in item.terms]
+    @cached_property
+    def column_parts(self) -> npt.NDArray[np.str_]:
+        """The part that each column belongs to."""
+        return np.repeat(
+            [item.part for item in self.vocabularies],
+            [len(item.terms) for item in self.vocabularies],
+        )
+
+    @cached_property
+    def column_terms(self) -> tuple[str, ...]:
+        """The term of each column."""
+        return tuple(term for item in self.vocabularies for term in item.terms)
 
     def transform(self, queries: Sequence[LogQuery]) -> csr_matrix:
-        """Return float32 [len(queries), width]; a query without a known term is a row of zeros."""
+        """Return float32 [len(queries), width]; the block of each part has length 1, or 0."""
         blocks = [_build_block(item, queries) for item in self.vocabularies]
         return hstack(blocks, format="csr", dtype=np.float32)
 
+    def measure_familiarity(self, queries: Sequence[LogQuery]) -> Floats:
+        """Return [len(queries), 2]: share of known words in what is said, and in the keys."""
+        known = {item.part: item.columns for item in self.vocabularies}
+        shares = np.zeros((len(queries), 2), dtype=np.float32)
+        for row, query in enumerate(queries):
+            for column, parts in enumerate((("names", "message"), ("keys",))):
+                terms = [
+                    (part, term)
+                    for part in parts
+                    for term in list_terms(query, part)
+                    if " " not in term and "=" not in term
+                ]
+                hits = sum(term in known.get(part, {}) for part, term in terms)
+                # One more unknown word than there are: little text is little to go by.
+                shares[row, column] = hits / (len(terms) + 1)
+        return shares
 
-def fit_vectorizer(queries: Sequence[LogQuery]) -> QueryVectorizer:
-    """Learn the terms of every part that at least two of `queries` use."""
+
+def fit_vectorizer(queries: Sequence[LogQuery], owners: Sequence[str]) -> QueryVectorizer:
+    """Learn the terms of every part that at least two of `queries` use.
+
+    `owners[i]` is the product of `queries[i]`: a term is the rarer the fewer products use it.
+    """
+    owner_count = len(set(owners))
     vocabularies = []
     for part in PARTS:
-        uses = Counter(
-            term for query in queries for term in set(_list_terms(part, getattr(query, part)))
-        )
+        uses: Counter[str] = Counter()
+        users: dict[str, set[str]] = {}
+        for query, owner in zip(queries, owners, strict=True):
+            for term in set(list_terms(query, part)):
+                uses[term] += 1
+                users.setdefault(term, set()).add(owner)
         common = sorted(
             (term for term, count in uses.items() if count >= _MIN_USES),
             key=lambda term: (-uses[term], term),
         )[:_MAX_TERMS]
         terms = tuple(sorted(common))
-        counts = np.array([uses[term] for term in terms], dtype=np.float32)
-        idf = np.log((1 + len(queries)) / (1 + counts)).astype(np.float32) + np.float32(1)
-        vocabularies.append(PartVocabulary(part, terms, idf))
+        spread = np.array([len(users[term]) for term in terms], dtype=np.float32)
+        rarity = np.log((1 + owner_count) / (1 + spread)) + 1
+        vocabularies.append(PartVocabulary(part, terms, rarity.astype(np.float32)))
     return QueryVectorizer(tuple(vocabularies))
 
 
-def _list_terms(part: str, text: str) -> Iterator[str]:
-    words = [word for word in text.lower().split() if any(map(str.isalnum, word))]
-    yield from words
-    if part in _BIGRAM_PARTS:
-        yield from (f"{left} {right}" for left, right in itertools.pairwise(words))
+def list_terms(query: LogQuery, part: str) -> list[str]:
+    """Return the terms of one part of a query, repeats included."""
+    if part == "concepts":
+        return _list_concepts(query)
+    text = str(getattr(query, part)).lower()
+    if part in _STATEMENT_PARTS:
+        return _list_statement_terms(text)
+    if part == "keys":
+        return _list_key_terms(text)
+    if part == "message":
+        words = _WORD.findall(text)
+        return words + _pair_words(words)
+    return text.split()
+
+
+def _list_statement_terms(text: str) -> list[str]:
+    terms: list[str] = []
+    for statement in text.split(" ; "):
+        key, colon, value = statement.partition(": ")
+        words = (value if colon else key).split()[:_MAX_STATEMENT_WORDS]
+        terms += words + _pair_words(words)
+        if colon and key:
+            owner = key.rsplit(" ", 1)[-1]
+            terms += [f"{owner}={word}" for word in words]
+    return terms
+
+
+def _list_key_terms(text: str) -> list[str]:
+    terms: list[str] = []
+    for key in text.split(" ; "):
+        words = key.split()
+        terms += words
+        if len(words) > 1:
+            terms.append(key)
+        if len(words) > 2:
+            terms += _pair_words(words)
+    return terms
+
+
+def _list_concepts(query: LogQuery) -> list[str]:
+    """Return what is done to what, in words of our own: `CreateUser` and `user added` alike."""
+    found: set[str] = set()
+    for part, sign in (("head", "h"), ("names", "n"), ("message", "m")):
+        for statement in str(getattr(query, part)).lower().split(" ; "):
+            said = statement.partition(": ")[2] if part != "message" else ""
+            words = _WORD.findall(said or statement)[: 2 * _MAX_STATEMENT_WORDS]
+            verbs = {VERBS[word] for word in words if word in VERBS}
+            objects = {OBJECTS[word] for word in words if word in OBJECTS}
+            found.update(f"{sign}:{item}" for item in verbs | objects)
+            if len(words) <= _MAX_CONCEPT_WORDS:
+                found.update(f"{sign}:{verb} {item}" for verb in verbs for item in objects)
+    found.update(f"k:{OBJECTS[word]}" for word in query.keys.split() if word in OBJECTS)
+    return sorted(found)
+
+
+def _pair_words(words: Iterable[str]) -> list[str]:
+    return [f"{left} {right}" for left, right in itertools.pairwise(words)]
 
 
 def _build_block(vocabulary: PartVocabulary, queries: Sequence[LogQuery]) -> csr_matrix:
-    columns = {term: column for column, term in enumerate(vocabulary.terms)}
+    columns = vocabulary.columns
     indices: list[int] = []
     values: list[float] = []
     starts = [0]
     for query in queries:
         counts = Counter(
-            columns[term]
-            for term in _list_terms(vocabulary.part, getattr(query, vocabulary.part))
-            if term in columns
+            columns[term] for term in list_terms(query, vocabulary.part) if term in columns
         )
         indices.extend(counts)
         values.extend(counts.values())
         starts.append(len(indices))
-    weights = (1 + np.log(np.array(values, dtype=np.float32))) * vocabulary.idf[indices]
+    weights = (1 + np.log(np.array(values, dtype=np.float32))) * vocabulary.rarity[indices]
     block = csr_matrix(
         (weights.astype(np.float32), indices, starts), shape=(len(queries), len(columns))
     )
     lengths = np.sqrt(np.asarray(block.multiply(block).sum(axis=1)).ravel())
-    scale = np.where(lengths > 0, PARTS[vocabulary.part] / np.maximum(lengths, 1e-9), 0)
-    return csr_matrix(diags(scale.astype(np.float32)) @ block)
+    scale = np.where(lengths > 0, 1 / np.maximum(lengths, 1e-9), 0).astype(np.float32)
+    return csr_matrix(diags(scale) @ block)

@@ -1,0 +1,141 @@
+"""Scores of several legs -> one probability per class, and how far to trust the best of them.
+
+Belongs here: the conditional logit over legs, the calibration of confidence, both as plain arrays.
+Does not belong here: the legs (`ridge`, `hit_features`), deciding by a threshold (`decide`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import minimize
+
+Floats = npt.NDArray[np.float32]
+_HIGHEST = 0.9995
+"""No confidence is above: what was seen is finite."""
+
+
+@dataclass(frozen=True)
+class Combiner:
+    """A conditional logit: probability of a class by its own scores in all legs."""
+
+    leg_weights: Floats
+    """[legs]"""
+    class_offsets: Floats
+    """[classes]"""
+
+    def combine(self, scores: Floats) -> Floats:
+        """Return probabilities [rows, classes] from `scores` [rows, classes, legs]."""
+        return softmax(np.asarray(scores @ self.leg_weights + self.class_offsets, dtype=np.float32))
+
+
+@dataclass(frozen=True)
+class Calibrator:
+    """A logistic regression of whether the best class is right on how it came out on top."""
+
+    weights: Floats
+    """[signs + 1], the last is the constant."""
+    centre: Floats
+    spread: Floats
+
+    def rate(self, signs: Floats) -> Floats:
+        """Return confidences [rows] from `signs` [rows, signs]."""
+        scaled = (signs - self.centre) / self.spread
+        odds = scaled @ self.weights[:-1] + self.weights[-1]
+        return np.asarray(np.minimum(_sigmoid(odds), _HIGHEST), dtype=np.float32)
+
+
+def fit_combiner(
+    scores: Floats, targets: Floats, row_weights: Floats, damping: float = 1e-3
+) -> Combiner:
+    """Fit by maximum likelihood; rows of `targets` are distributions over the classes."""
+    _, classes, legs = scores.shape
+    weights = (row_weights / row_weights.sum()).astype(np.float32)
+    expected_scores = np.einsum("r,rc,rcl->l", weights, targets, scores)
+    expected_classes = weights @ targets
+
+    def measure(flat: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
+        leg_weights, offsets = flat[:legs].astype(np.float32), flat[legs:].astype(np.float32)
+        logits = scores @ leg_weights + offsets
+        top = logits.max(axis=1, keepdims=True)
+        powers = np.exp(logits - top)
+        totals = powers.sum(axis=1, keepdims=True)
+        log_probabilities = logits - top - np.log(totals)
+        loss = -float(weights @ (targets * log_probabilities).sum(axis=1))
+        weighted = (powers / totals) * weights[:, None]
+        gradient = np.concatenate(
+            [
+                np.einsum("rc,rcl->l", weighted, scores) - expected_scores,
+                weighted.sum(axis=0) - expected_classes + damping * offsets,
+            ]
+        )
+        loss += 0.5 * damping * float(offsets @ offsets)
+        return loss, gradient.astype(np.float64)
+
+    start = np.concatenate([np.ones(legs), np.zeros(classes)])
+    found = minimize(measure, start, jac=True, method="L-BFGS-B", options={"maxiter": 200})
+    return Combiner(found.x[:legs].astype(np.float32), found.x[legs:].astype(np.float32))
+
+
+def fit_calibrator(
+    signs: Floats, right: npt.NDArray[np.bool_], row_weights: Floats, damping: float = 1e-3
+) -> Calibrator:
+    """Fit the chance of being right to `signs` [rows, signs] of held-out answers."""
+    centre = signs.mean(axis=0)
+    spread = np.maximum(signs.std(axis=0), 1e-3)
+    design = np.column_stack([(signs - centre) / spread, np.ones(len(signs))]).astype(np.float64)
+    weights = (row_weights / row_weights.sum()).astype(np.float64)
+    truth = right.astype(np.float64)
+
+    def measure(flat: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
+        odds = design @ flat
+        loss = float(weights @ (np.logaddexp(0, odds) - truth * odds))
+        gradient = design.T @ (weights * (_sigmoid(odds) - truth))
+        loss += 0.5 * damping * float(flat[:-1] @ flat[:-1])
+        gradient[:-1] += damping * flat[:-1]
+        return loss, gradient
+
+    found = minimize(measure, np.zeros(design.shape[1]), jac=True, method="L-BFGS-B")
+    return Calibrator(
+        found.x.astype(np.float32), centre.astype(np.float32), spread.astype(np.float32)
+    )
+
+
+def read_signs(probabilities: Floats, familiarity: Floats) -> Floats:
+    """Return what tells a sure answer from a guess, [rows, signs]."""
+    ordered = -np.sort(-probabilities, axis=1)
+    best, second = ordered[:, 0], ordered[:, 1]
+    odds = np.log(best + 1e-6) - np.log(1 - best + 1e-6)
+    margin = np.log(best + 1e-6) - np.log(second + 1e-6)
+    spread = -(probabilities * np.log(probabilities + 1e-9)).sum(axis=1)
+    return np.column_stack([odds, margin, spread, familiarity]).astype(np.float32)
+
+
+def spread_confidence(probabilities: Floats, confidence: Floats) -> Floats:
+    """Give the best class of each row its confidence and share the rest in proportion.
+
+    Where the confidence is low, the rest does not go to other classes beyond what they had: the
+    row then sums to less than 1, and the remainder means that it may be nothing of the kind.
+    """
+    best = probabilities.max(axis=1)
+    others = np.where(
+        confidence > best,
+        (1 - confidence) / np.maximum(1 - best, 1e-6),
+        confidence / np.maximum(best, 1e-6),
+    )
+    spread = probabilities * others[:, None]
+    rows = np.arange(len(probabilities))
+    spread[rows, probabilities.argmax(axis=1)] = confidence
+    return np.asarray(spread * np.float32(1 - 1e-6), dtype=np.float32)
+
+
+def softmax(scores: Floats) -> Floats:
+    """Return probabilities per row."""
+    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True), dtype=np.float32)
+
+
+def _sigmoid(odds: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+    return np.asarray(1 / (1 + np.exp(-np.clip(odds, -30, 30))), dtype=np.float64)

@@ -1,0 +1,72 @@
+"""Search hits -> scores per class: how near its chunks are to each query.
+
+Belongs here: turning `ClassIndex.search_chunks` results into arrays. Does not belong here:
+searching, weighing the scores (`combine`).
+
+Only what every index gives is used, ranks and cosines, never BM25's own scale, so that the ranker
+works on results of any adapter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+Floats = npt.NDArray[np.float32]
+
+HIT_LEGS = ("nearest", "votes", "description")
+_DAMPING = 5.0
+
+
+def score_hits(hits: pl.DataFrame, query_count: int, class_uids: Sequence[int]) -> Floats:
+    """Return [query_count, classes, len(HIT_LEGS)], 0 where a class has no hit.
+
+    nearest: highest cosine of its examples; votes: its share of rank-weighted examples;
+    description: highest cosine of the chunks that the schema gave.
+    """
+    scores = np.zeros((query_count, len(class_uids), len(HIT_LEGS)), dtype=np.float32)
+    columns = {uid: column for column, uid in enumerate(class_uids)}
+    known = hits.filter(pl.col("class_uid").is_in(list(columns)))
+    if known.is_empty():
+        return scores
+    known = known.sort("query_no", "rank").with_columns(
+        is_example=pl.col("kind") == "example",
+        # Ranks are counted anew: hits may have been left out.
+        place=pl.col("rank").rank("ordinal").over("query_no", "kind") - 1,
+        cosine=pl.col("dense_score").fill_null(0.0).clip(0.0, 1.0),
+    )
+    rows = known["query_no"].to_numpy().astype(np.intp)
+    places = known["class_uid"].replace_strict(columns).to_numpy().astype(np.intp)
+    is_example = known["is_example"].to_numpy()
+    cosine = known["cosine"].to_numpy().astype(np.float32)
+    weight = (1 / (_DAMPING + known["place"].to_numpy())).astype(np.float32)
+    np.maximum.at(scores[:, :, 0], (rows[is_example], places[is_example]), cosine[is_example])
+    np.add.at(scores[:, :, 1], (rows[is_example], places[is_example]), weight[is_example])
+    np.maximum.at(scores[:, :, 2], (rows[~is_example], places[~is_example]), cosine[~is_example])
+    totals = scores[:, :, 1].sum(axis=1, keepdims=True)
+    scores[:, :, 1] /= np.where(totals > 0, totals, 1)
+    return scores
+
+
+def drop_hits(
+    hits: pl.DataFrame, example_ids: Sequence[str], products: Sequence[str], *, whole_product: bool
+) -> pl.DataFrame:
+    """Leave out of each query's hits its own example, or every example of its own product.
+
+    `example_ids[i]` and `products[i]` are those of query i.
+    """
+    own = pl.DataFrame(
+        {
+            "query_no": np.arange(len(example_ids), dtype=np.uint32),
+            "own_id": list(example_ids),
+            "own_product": list(products),
+        },
+        schema_overrides={"query_no": pl.UInt32, "own_id": pl.String, "own_product": pl.String},
+    )
+    is_own = pl.col("chunk_id") == pl.col("own_id")
+    if whole_product:
+        is_own |= (pl.col("product") == pl.col("own_product")).fill_null(value=False)
+    return hits.join(own, on="query_no", how="left").filter(~is_own).select(hits.columns)

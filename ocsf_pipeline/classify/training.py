@@ -1,0 +1,399 @@
+"""Training a ranker on labelled examples.
+
+Belongs here: rows, targets, folds, and the order in which the parts of a ranker are fitted. Does
+not belong here: the parts themselves (`vectors`, `ridge`, `combine`), where examples come from.
+
+Everything that decides how far a leg or an answer is trusted is fitted on predictions for products
+that the model had not seen, mixed with some for examples that it had not seen of products that it
+had: that is what it will meet.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from scipy.sparse import csr_matrix, diags
+
+from ocsf_pipeline.classify.combine import (
+    Calibrator,
+    Combiner,
+    fit_calibrator,
+    fit_combiner,
+    read_signs,
+)
+from ocsf_pipeline.classify.hit_features import HIT_LEGS, drop_hits, score_hits
+from ocsf_pipeline.classify.lexicon import list_common_names
+from ocsf_pipeline.classify.model import (
+    SAID,
+    VARIANTS,
+    WHOLE,
+    Ranker,
+    RankerError,
+    stack_legs,
+)
+from ocsf_pipeline.classify.noise import build_noise_queries
+from ocsf_pipeline.classify.queries import LogQuery
+from ocsf_pipeline.classify.ridge import predict_left_out, solve_ridge
+from ocsf_pipeline.classify.vectors import QueryVectorizer, fit_vectorizer
+from ocsf_pipeline.knowledge.examples import LabelledExample
+from ocsf_pipeline.schema.model import OcsfSchema
+
+MAX_ROWS = 6_500
+"""More rows make training slower than a minute; of one event, later examples go first."""
+WANTED_PRECISION = 0.98
+_FOLDS = 4
+_DAMPING = 1.0
+_DENSE_DAMPING = 3.0
+_ACCEPTABLE_TARGET = 0.4
+_LEXICON_WEIGHT = 0.4
+_PRODUCT_EVENNESS = 0.3
+"""Rows weigh by the size of their product to the power of minus this."""
+_UNSEEN_SHARE = 0.7
+_NOISE_SHARE = 0.04
+_LEXICON_OWNER = "\0lexicon"
+
+Floats = npt.NDArray[np.float32]
+Positions = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """What the legs are trained on: examples, then the names of the lexicon."""
+
+    queries: list[LogQuery]
+    owners: list[str]
+    targets: Floats
+    """[rows, classes], the label's own class 1, acceptable ones less."""
+    weights: Floats
+    examples: list[LabelledExample]
+    positions: Positions
+    """Place of each example in what was handed in."""
+
+    @property
+    def example_count(self) -> int:
+        return len(self.examples)
+
+
+def train_ranker(
+    schema: OcsfSchema,
+    examples: Sequence[LabelledExample],
+    queries: Sequence[LogQuery],
+    hits: pl.DataFrame,
+    embeddings: Floats | None = None,
+    seed: int = 0,
+) -> Ranker:
+    """Train on labelled examples; the same input gives the same ranker.
+
+    `queries[i]` is the query of `examples[i]`, `hits` the search result of their texts (possibly
+    empty), `embeddings` float32 [examples, dimensions] of the same texts. Raises RankerError when
+    the examples are of fewer than two live classes.
+    """
+    live = {item.uid for item in schema.live_classes}
+    class_uids = tuple(sorted({item.class_uid for item in examples} & live))
+    if len(class_uids) < 2:
+        raise RankerError(
+            f"examples of {len(class_uids)} live classes cannot train a ranker; add source packs"
+        )
+    rows = _gather_rows(examples, queries, class_uids)
+    vectorizer = fit_vectorizer(rows.queries, rows.owners)
+    vectors = vectorizer.transform(rows.queries)
+    folds = _split_folds(rows, seed)
+    pairs, captions = _list_pairs(rows.examples, schema)
+    text, weights = _fit_text_leg(rows, vectorizer, vectors, folds)
+    pair_weights = _fit_activities(rows, vectorizer, vectors, pairs, len(captions))
+    dense = None
+    if embeddings is not None:
+        dense, weights["dense"] = _fit_dense_leg(rows, embeddings[rows.positions], folds)
+    near = _score_own_hits(rows, hits, class_uids)
+    noise = build_noise_queries()
+    noise_scores = np.asarray(vectorizer.transform(noise) @ weights["text"], dtype=np.float32)
+    combiners, calibrators, threshold = _fit_combination(
+        rows,
+        _Legs(text, near, dense, noise_scores),
+        vectorizer.measure_familiarity(rows.queries[: rows.example_count]),
+        vectorizer.measure_familiarity(noise),
+    )
+    return _round(
+        Ranker(
+            schema_version=schema.version,
+            class_uids=class_uids,
+            vectorizer=vectorizer,
+            leg_weights=weights,
+            combiners=combiners,
+            calibrators=calibrators,
+            threshold=threshold,
+            pairs=pairs,
+            pair_weights=pair_weights[:, : len(pairs)],
+            caption_weights=pair_weights[:, len(pairs) :],
+        )
+    )
+
+
+def _round(ranker: Ranker) -> Ranker:
+    """Return the ranker as its bytes give it: before and after storing it answers the same."""
+    return Ranker.from_bytes(ranker.to_bytes())
+
+
+def _gather_rows(
+    examples: Sequence[LabelledExample], queries: Sequence[LogQuery], class_uids: tuple[int, ...]
+) -> _Rows:
+    columns = {uid: column for column, uid in enumerate(class_uids)}
+    positions = _thin_out(examples, queries, columns)
+    kept = [examples[at] for at in positions]
+    names = [(uid, name) for uid in class_uids for name in list_common_names(uid)]
+    targets = np.zeros((len(kept) + len(names), len(class_uids)), dtype=np.float32)
+    for row, example in enumerate(kept):
+        for uid in example.acceptable:
+            if uid in columns:
+                targets[row, columns[uid]] = _ACCEPTABLE_TARGET
+        targets[row, columns[example.class_uid]] = 1
+    for row, (uid, _name) in enumerate(names, start=len(kept)):
+        targets[row, columns[uid]] = 1
+    sizes = Counter(example.product for example in kept)
+    weights = np.array(
+        [sizes[item.product] ** -_PRODUCT_EVENNESS for item in kept], dtype=np.float32
+    )
+    weights /= weights.mean()
+    named = [
+        LogQuery(names=f"event type: {name}", message="", keys="event type", kinds="", source="",
+                 head=f"event type: {name}")
+        for _uid, name in names
+    ]  # fmt: skip
+    return _Rows(
+        queries=[*(queries[at] for at in positions), *named],
+        owners=[*(_own(item) for item in kept), *(f"{_LEXICON_OWNER}{uid}" for uid, _ in names)],
+        targets=targets,
+        weights=np.append(weights, np.full(len(names), _LEXICON_WEIGHT)).astype(np.float32),
+        examples=kept,
+        positions=np.array(positions, dtype=np.intp),
+    )
+
+
+def _own(example: LabelledExample) -> str:
+    """Return the group that is left out together: a product, or an override by itself."""
+    return example.product or example.example_id
+
+
+def _thin_out(
+    examples: Sequence[LabelledExample], queries: Sequence[LogQuery], columns: dict[int, int]
+) -> list[int]:
+    """Return positions of live, distinct examples: as many of each event as MAX_ROWS allows."""
+    seen: set[tuple[str, int, str]] = set()
+    turns: list[tuple[int, int]] = []
+    met: Counter[tuple[str, str, int]] = Counter()
+    for at, (example, query) in enumerate(zip(examples, queries, strict=True)):
+        key = (example.product, example.class_uid, query.text)
+        if example.class_uid not in columns or key in seen:
+            continue
+        seen.add(key)
+        event = (example.product, example.event_name, example.class_uid)
+        # An analyst's decision is never thinned out.
+        turns.append((0 if example.origin == "override" else met[event], at))
+        met[event] += 1
+    turns.sort()
+    return sorted(at for _turn, at in turns[:MAX_ROWS])
+
+
+def _split_folds(rows: _Rows, seed: int) -> tuple[list[Positions], list[Positions]]:
+    """Return folds that keep products whole, and folds that do not."""
+    shuffle = np.random.default_rng(seed)
+    owners = rows.owners[: rows.example_count]
+    distinct = sorted(set(owners))
+    fold_of = dict(zip(distinct, shuffle.permutation(len(distinct)).tolist(), strict=True))
+    by_owner = np.array([fold_of[owner] % _FOLDS for owner in owners])
+    by_row = shuffle.permutation(rows.example_count) % _FOLDS
+    return (
+        [np.flatnonzero(by_owner == fold) for fold in range(_FOLDS)],
+        [np.flatnonzero(by_row == fold) for fold in range(_FOLDS)],
+    )
+
+
+def _list_pairs(
+    examples: Sequence[LabelledExample], schema: OcsfSchema
+) -> tuple[tuple[tuple[int, int, int], ...], list[str]]:
+    """Return (class, activity, number of caption) of all that have examples, and the captions."""
+    found = sorted({(item.class_uid, item.activity_id) for item in examples})
+    names = []
+    for class_uid, activity_id in found:
+        meaning = schema.list_activities(class_uid).get(activity_id)
+        names.append(meaning.caption if meaning else "")
+    captions = sorted(set(names))
+    return (
+        tuple(
+            (uid, act, captions.index(name)) for (uid, act), name in zip(found, names, strict=True)
+        ),
+        captions,
+    )
+
+
+def _fit_text_leg(
+    rows: _Rows,
+    vectorizer: QueryVectorizer,
+    vectors: csr_matrix,
+    folds: tuple[list[Positions], list[Positions]],
+) -> tuple[list[Floats], dict[str, Floats]]:
+    """Return left-out scores for both foldings, and the weights of the leg by its name."""
+    scaled, scale = _scale_parts(vectorizer, vectors, WHOLE)
+    gram = np.asarray((scaled @ scaled.T).toarray(), dtype=np.float32)
+    left_out = [
+        predict_left_out(gram, rows.targets, rows.weights, _DAMPING, folding)[: rows.example_count]
+        for folding in folds
+    ]
+    dual = solve_ridge(gram, rows.targets, rows.weights, _DAMPING)
+    return left_out, {"text": np.asarray((scaled.T @ dual) * scale, dtype=np.float32)}
+
+
+def _fit_activities(
+    rows: _Rows,
+    vectorizer: QueryVectorizer,
+    vectors: csr_matrix,
+    pairs: tuple[tuple[int, int, int], ...],
+    caption_count: int,
+) -> Floats:
+    """Return weights [columns, pairs and captions]."""
+    count = rows.example_count
+    scaled, scale = _scale_parts(vectorizer, csr_matrix(vectors[:count]), SAID)
+    gram = np.asarray((scaled @ scaled.T).toarray(), dtype=np.float32)
+    targets = _build_activity_targets(rows, pairs, caption_count)
+    dual = solve_ridge(gram, targets, rows.weights[:count], _DAMPING)
+    return np.asarray((scaled.T @ dual) * scale, dtype=np.float32)
+
+
+def _scale_parts(
+    vectorizer: QueryVectorizer, vectors: csr_matrix, parts: Mapping[str, float]
+) -> tuple[csr_matrix, Floats]:
+    """Return vectors whose dot product weighs each part as asked, and the columns' factors."""
+    scale = np.array(
+        [np.sqrt(parts.get(part, 0.0)) for part in vectorizer.column_parts], dtype=np.float32
+    )
+    return csr_matrix(vectors @ diags(scale)), scale[:, None]
+
+
+def _build_activity_targets(
+    rows: _Rows, pairs: tuple[tuple[int, int, int], ...], caption_count: int
+) -> Floats:
+    numbers = {(uid, activity): at for at, (uid, activity, _) in enumerate(pairs)}
+    targets = np.zeros((rows.example_count, len(pairs) + caption_count), dtype=np.float32)
+    for row, example in enumerate(rows.examples):
+        at = numbers[example.class_uid, example.activity_id]
+        targets[row, at] = 1
+        targets[row, len(pairs) + pairs[at][2]] = 1
+    return targets
+
+
+def _fit_dense_leg(
+    rows: _Rows, vectors: Floats, folds: tuple[list[Positions], list[Positions]]
+) -> tuple[list[Floats], Floats]:
+    """Return left-out scores for both foldings and weights of ridge over embeddings."""
+    targets = rows.targets[: rows.example_count]
+    weights = rows.weights[: rows.example_count, None]
+
+    def fit(kept: npt.NDArray[np.bool_]) -> Floats:
+        weighted = vectors[kept] * weights[kept]
+        system = weighted.T @ vectors[kept] + _DENSE_DAMPING * np.eye(vectors.shape[1])
+        return np.linalg.solve(system, weighted.T @ targets[kept]).astype(np.float32)
+
+    left_out = []
+    for folding in folds:
+        scores = np.zeros_like(targets)
+        for fold in folding:
+            kept = np.ones(len(targets), dtype=bool)
+            kept[fold] = False
+            scores[fold] = vectors[fold] @ fit(kept)
+        left_out.append(scores)
+    return left_out, fit(np.ones(len(targets), dtype=bool))
+
+
+def _score_own_hits(
+    rows: _Rows, hits: pl.DataFrame, class_uids: tuple[int, ...]
+) -> list[Floats] | None:
+    """Return the examples' hit scores without their products, and without themselves."""
+    if hits.is_empty():
+        return None
+    places = pl.DataFrame(
+        {
+            "query_no": rows.positions.astype(np.uint32),
+            "row": np.arange(rows.example_count, dtype=np.uint32),
+        }
+    )
+    own = hits.join(places, on="query_no").with_columns(query_no="row").drop("row")
+    ids = [item.example_id for item in rows.examples]
+    products = [item.product for item in rows.examples]
+    return [
+        score_hits(
+            drop_hits(own, ids, products, whole_product=whole), rows.example_count, class_uids
+        )
+        for whole in (True, False)
+    ]
+
+
+@dataclass(frozen=True)
+class _Legs:
+    """Left-out scores [rows, classes, ...] for products, then examples, never seen."""
+
+    text: list[Floats]
+    near: list[Floats] | None
+    dense: list[Floats] | None
+    noise: Floats
+    """Text scores of the noise, [texts, classes]."""
+
+    def stack(self, view: int, variant: str) -> Floats:
+        """Return what `variant` combines."""
+        return stack_legs(
+            self.text[view],
+            self.near[view] if self.near is not None else None,
+            self.dense[view] if self.dense is not None else None,
+            variant,
+        )
+
+    def stack_noise(self, variant: str) -> Floats:
+        """Return the same for the noise, which is near nothing."""
+        nothing = np.zeros((*self.noise.shape, len(HIT_LEGS)), dtype=np.float32)
+        return stack_legs(self.noise, nothing, nothing[:, :, 0], variant)
+
+
+def _fit_combination(
+    rows: _Rows, legs: _Legs, familiarity: Floats, noise_familiarity: Floats
+) -> tuple[dict[str, Combiner], dict[str, Calibrator], float]:
+    """Fit a combiner and a calibrator for each variant; the threshold is that of the richest."""
+    count = rows.example_count
+    targets = rows.targets[:count] / rows.targets[:count].sum(axis=1, keepdims=True)
+    is_right = rows.targets[:count] > 0
+    weights = rows.weights[:count] / rows.weights[:count].sum()
+    both = np.concatenate([weights * _UNSEEN_SHARE, weights * (1 - _UNSEEN_SHARE)])
+    noise_weights = np.full(len(legs.noise), _NOISE_SHARE / len(legs.noise), dtype=np.float32)
+    combiners: dict[str, Combiner] = {}
+    calibrators: dict[str, Calibrator] = {}
+    threshold = 1.0
+    for variant in VARIANTS:
+        if ("hits" in variant and legs.near is None) or ("dense" in variant and legs.dense is None):
+            continue
+        views = [legs.stack(view, variant) for view in (0, 1)]
+        combiner = fit_combiner(np.concatenate(views), np.concatenate([targets, targets]), both)
+        answers = [combiner.combine(view) for view in views]
+        right = np.concatenate(
+            [is_right[np.arange(count), item.argmax(axis=1)] for item in answers]
+        )
+        signs = np.concatenate([read_signs(answer, familiarity) for answer in answers])
+        noise_signs = read_signs(combiner.combine(legs.stack_noise(variant)), noise_familiarity)
+        calibrator = fit_calibrator(
+            np.concatenate([signs, noise_signs]),
+            np.append(right, np.zeros(len(noise_signs), dtype=bool)),
+            np.append(both, noise_weights),
+        )
+        threshold = _choose_threshold(calibrator.rate(signs), right, both)
+        combiners[variant], calibrators[variant] = combiner, calibrator
+    return combiners, calibrators, threshold
+
+
+def _choose_threshold(confidence: Floats, right: npt.NDArray[np.bool_], weights: Floats) -> float:
+    """Return the lowest confidence from which on answers were right often enough."""
+    order = np.argsort(-confidence, kind="stable")
+    shares = np.cumsum((right * weights)[order]) / np.cumsum(weights[order])
+    reached = np.flatnonzero(shares >= WANTED_PRECISION)
+    return float(confidence[order[reached[-1]]]) if len(reached) else 1.0
