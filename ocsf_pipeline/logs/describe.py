@@ -16,7 +16,7 @@ from ocsf_pipeline.logs.registry import ResolvedShapes, TemplateRegistry
 from ocsf_pipeline.logs.shapes import (
     build_structured_shapes,
     build_text_shapes,
-    extract_nested_name,
+    extract_nested_names,
     refine_shapes,
 )
 from ocsf_pipeline.logs.templates import identify_refined, identify_template
@@ -87,7 +87,9 @@ def describe_structured(frame: pl.DataFrame, registry: TemplateRegistry) -> pl.D
     words = _extract_words(refined, resolved.filter(~final))
     finer = refined.select(
         refine_shapes(
-            pl.lit(shapes["s"].filter(~final)), extract_nested_name(pl.col("fields")), pl.lit(words)
+            pl.lit(shapes["s"].filter(~final)),
+            pl.lit(extract_nested_names(refined["fields"])),
+            pl.lit(words),
         ).alias("s")
     )["s"]
     parts = [_describe_parts(refined, registry.resolve_shapes(finer, identify_refined, _REFINED))]

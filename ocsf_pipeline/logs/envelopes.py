@@ -178,12 +178,19 @@ def _is_alone(frame: pl.DataFrame) -> pl.Series | None:
 
 
 _RULES = (
-    (_is_original, pl.col("event").str.json_path_match("$.original")),
-    (_is_hec, pl.col("event")),
+    # From the line itself: what the block reader says of nested objects is not escaped throughout.
+    (_is_original, pl.col("_line").str.json_path_match("$.event.original")),
+    (_is_hec, pl.col("_line").str.json_path_match("$.event")),
     (_is_vector, pl.col("message")),
     (_is_beat, pl.col("message")),
     (_is_container, pl.col("log")),
-    (_is_telemetry, pl.coalesce(pl.col("body").str.json_path_match("$.stringValue"), "body")),
+    (
+        _is_telemetry,
+        pl.coalesce(
+            pl.col("_line").str.json_path_match("$.body.stringValue"),
+            pl.col("_line").str.json_path_match("$.body"),
+        ),
+    ),
     (_is_alone, pl.coalesce("message", "log", "line", "raw", "_raw")),
 )
 

@@ -17,6 +17,7 @@ from ocsf_pipeline.logs.jsontext import (
     VALUE_MARK,
     build_object,
     build_pairs_from_marks,
+    escape_column,
     read_json,
     strip_control,
     strip_control_column,
@@ -111,7 +112,19 @@ def header_pairs(part: pl.DataFrame) -> dict[str, pl.Series]:
 
 def _extract_json(part: pl.DataFrame) -> pl.Series:
     """JSON, or JSON behind some words that the program put before it."""
-    return read_json(part["body"].str.extract(_JSON_TAIL))
+    tail = part["body"].str.extract(_JSON_TAIL)
+    fields = read_json(tail)
+    lead = part.select(
+        pl.col("body").str.strip_suffix(tail.fill_null("")).str.strip_chars(" \t:-")
+    )["body"]
+    has_lead = (lead.str.len_bytes() > 0) & ~fields.str.contains('^\\{\\}|"message":')
+    if not has_lead.any():
+        return fields
+    frame = pl.DataFrame({"fields": fields, "lead": escape_column(lead)})
+    whole = pl.concat_str(
+        pl.lit('{"message":"'), "lead", pl.lit('",'), pl.col("fields").str.strip_prefix("{")
+    )
+    return frame.select(pl.when(has_lead).then(whole).otherwise("fields").alias("f"))["f"]
 
 
 def _extract_cef(part: pl.DataFrame) -> pl.Series:

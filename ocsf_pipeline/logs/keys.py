@@ -50,7 +50,10 @@ _OWNER = (
     r"|event_?dataset|workload|vendor|vendor_?name|device_?vendor|product|product_?name|device_?product"
     r"|_path|program|log_?name|resource|subresource|category|categories"
 )
-_NUMBERED = r"(?:event|msg|message|activity|operation|action)_?(?:type_?)?(?:id|code)|event_?type"
+_NUMBERED = (
+    r"deviceeventclassid|event_?type"
+    r"|(?:event|msg|message|activity|operation|action)_?(?:type_?)?(?:id|code)"
+)
 _CONCEPTS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (name, re.compile(f"(?i){pattern}"))
     for name, pattern in (

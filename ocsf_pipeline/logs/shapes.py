@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from ocsf_pipeline.logs.frames import compute_where
 from ocsf_pipeline.logs.jsontext import strip_control
 
 # Keys that name what happened. A telling value of one of these decides the template.
@@ -23,7 +24,7 @@ NAMING_KEYS = (
     r"|eventtypename|event|action(?:s|_?type|_?name|_?id)?|act|activity(?:_?(?:type|name|id|code))?"
     r"|activitydisplayname|operations?(?:_?(?:name|type))?|operationname(?:value)?|op|verb|atype|syscall|function_?name|changetype|_path"
     r"|(?:log|record|message|msg|alert|audit|activity|finding|detection|incident|notification|threat"
-    r"|query|violation|change|job|task|attack|scan|rule|session|trigger|object)_?type|event_?type_?id"
+    r"|query|violation|change|job|task|attack|scan|rule|session|trigger|object)_?type|event_?type_?id|event_?sub_?id"
     r"|(?:log|alert|threat|attack|event)_?sub_?type|sub_?type|log_?sub_?type|alert_?name|category_?name"
     r"|deviceeventclassid|devicecustomeventid|msgid|message_?id|mnemonic|code|event_simplename"
     r"|method_?name|request_?type|requestmethodname|api_?(?:name|call|method)|command_?name|cmd|kind"
@@ -37,13 +38,14 @@ SORTING_KEYS = (
     r"|log_?source|resource|resource_?type|subresource|object_?(?:kind|class)|target_?type"
     r"|entity_?type|app_?proto|application_?protocol|vendor|vendor_?name|device_?vendor|product"
     r"|product_?name|device_?product|path_?type|program|schema_?name|sourcetype|source_?type"
-    r"|policy_?type|detection_?source|data_?source|component|subsystem|stream|namespace_?type"
+    r"|policy_?type|detection_?source|data_?source|component|subsystem|stream|namespace_?type|tablename"
 )
 # Objects whose own `name`, `id` … name the event: `"event_type":{".tag":"login_success"}`.
 _NAMING_OBJECTS = (
     rf"(?:{NAMING_KEYS}|events|rule|alert|detection|finding|signature|incident|threat)"
 )
-_NESTED_NAMES = r"(?:name|\.tag|type|id|value|code|action|title)"
+# The first of these that any such object has: a name says more than a type.
+_NESTED_NAMES = (r"(?:name|\.tag|value|title)", r"(?:id|code)", r"(?:type|action)")
 
 # Values with more digits than a code has are ids, times or addresses: they name nothing.
 _NAME = r'"[^"\\0-9@<>]*(?:[0-9][0-9]?[0-9]?[0-9]?[0-9]?[^"\\0-9@<>]+){0,3}[0-9]{0,5}"'
@@ -56,9 +58,9 @@ _TOKEN = (
     r'|"[^"\\]+":[\[{]*'
 )
 _NO_NESTED_BRACKETS = r"(?:[^{}\[\]]|\[[^\[\]]*\]|\{[^{}]*\})*?"
-_NESTED_NAME = (
+_NESTED = (
     rf'"(?i:{_NAMING_OBJECTS})":\[?\{{(?:{_NO_NESTED_BRACKETS},)?'
-    rf'"(?i:{_NESTED_NAMES})":(?:({_NAME})|([0-9]{{1,6}})[,}}])'
+    rf'"(?i:KEY)":(?:{_NAME}|[0-9]{{1,6}}[,}}])'
 )
 MESSAGE_CODE = r"%[A-Z][A-Z0-9_]*(?:-[A-Z0-9_]+)*-[0-9]-[A-Z0-9_]+|%[A-Z]+-[0-9]-[0-9]{6}"
 _MAX_TOKENS = 400
@@ -73,6 +75,7 @@ _MASKED_CELL = r"[^,\"]*[0-9@][^,\"]*"
 _CELLS = r'^(?:"[^"]*"|[^," ]*)(?:,(?:"[^"]*"|[^,"]*)){4}'
 MASK = "*"
 SHAPE_SEPARATOR = "\x1f"
+NAME_SEPARATOR = "\x1e"
 
 
 def build_structured_shapes(fields: pl.Expr, format_name: pl.Expr) -> pl.Expr:
@@ -81,10 +84,25 @@ def build_structured_shapes(fields: pl.Expr, format_name: pl.Expr) -> pl.Expr:
     return pl.concat_str(format_name, tokens, pl.lit(""), pl.lit(""), separator=SHAPE_SEPARATOR)
 
 
-def extract_nested_name(fields: pl.Expr) -> pl.Expr:
-    """Return what an object that is about the event calls it: `"rule":{"id":"5710"}` gives 5710."""
-    groups = fields.str.extract_groups(_NESTED_NAME)
-    return pl.coalesce(groups.struct.field("1").str.strip_chars('"'), groups.struct.field("2"))
+def extract_nested_names(fields: pl.Series) -> pl.Series:
+    """Return what objects that are about the event call it: `"rule":{"id":"5710"}` gives rule=5710.
+
+    Several are separated by NAME_SEPARATOR, in the order in which they stand; null where none is.
+    """
+    found = fields.clear(len(fields)).cast(pl.String)
+    for keys in _NESTED_NAMES:
+        found = found.fill_null(_extract_nested(fields, found.is_null(), keys))
+    return found
+
+
+def _extract_nested(fields: pl.Series, where: pl.Series, keys: str) -> pl.Series:
+    element = pl.element()
+    parent = element.str.extract(r'^"([^"]+)"')
+    value = element.str.extract(r'[:"]([^:"]*)["},]$')
+    names = pl.col("fields").str.extract_all(_NESTED.replace("KEY", keys))
+    joined = names.list.eval(pl.concat_str(parent, pl.lit("="), value)).list.join(NAME_SEPARATOR)
+    present = pl.when(names.list.len() > 0).then(joined)
+    return compute_where(fields.to_frame("fields"), where, present)
 
 
 def refine_shapes(shape: pl.Expr, nested: pl.Expr, words: pl.Expr) -> pl.Expr:

@@ -62,10 +62,8 @@ def normalize_texts(
 def _flatten(text: str) -> str:
     """Put a document of several lines on one line, where its format allows."""
     stripped = text.strip()
-    if "\n" not in stripped:
-        return stripped
     container = recognize_container(stripped.encode())
-    if container in ("json_stream", "xml"):
+    if container in ("json_stream", "json_array", "xml"):
         lines = split_document(stripped.encode(), container).lines
         if len(lines) == 1:
             return str(lines["raw"][0])

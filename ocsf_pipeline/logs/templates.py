@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from ocsf_pipeline.logs.keys import KeyRole, describe_key
-from ocsf_pipeline.logs.shapes import SHAPE_SEPARATOR
+from ocsf_pipeline.logs.shapes import NAME_SEPARATOR, SHAPE_SEPARATOR
 from ocsf_pipeline.logs.words import mask_variables
 
 _TEMPLATE_VERSION = "2"
@@ -45,7 +45,7 @@ _PALE = frozenset(
     none null unknown other general generic standard true false yes no na n/a undefined enabled
     disabled detect detected monitor monitored traffic network security activity json string
     request response resource entity
-    snapshot publish apply run submit process
+    destroy snapshot publish apply run submit process
     """.split()  # noqa: SIM905 - a list of two hundred literals reads worse
 )
 _VENDOR_KEYS = ("vendor", "vendorname", "vendor_name", "devicevendor", "device_vendor")
@@ -128,8 +128,9 @@ def _identify_structure(
     if (not telling or opens_name or says_name) and not is_refined:
         return Template("", words_key=_choose_words(format_name, outline, telling))
     owned = {(key, value) for key, value in outline.pairs if describe_key(key).is_owner}
-    identity = ["nested", nested] if nested else []
-    if telling or _is_telling("name", nested):
+    names = sorted(set(nested.split(NAME_SEPARATOR))) if nested else []
+    identity = ["nested", *names] if names else []
+    if telling or any(_is_telling("name", name.partition("=")[2]) for name in names):
         identity += ["named", *_join(named | owned)]
         if format_name == "cef":
             identity += ["words", mask_variables(words)]

@@ -16,7 +16,6 @@ _AFTER = (
     r"|command|uid|realm|acl|access-list|list|on|in|at|dir|module|share|job|owner|named?|principal"
     r"|role|database|table|container|pod|node|namespace|cluster|bucket|key|zone|mailbox|recipient"
 )
-_VARIABLE_AFTER = re.compile(rf"(?i)\b({_AFTER})([ =:]+)(?:\\?[\"'<\[(]?)([^\s,;:=\"'<>()\[\]]+)")
 _KEEP_AFTER = frozenset(
     """
     user users invalid illegal unknown the a an root address host port to from by for on in at
@@ -31,12 +30,18 @@ _PATH_OR_NAME = re.compile(
     r"(?:[A-Za-z]:)?(?:[\\/][\w.\-$%~+@]+){1,}[\\/]?|\b[\w.\-]+@[\w\-]+(?:\.[\w\-]+)*"
     r"|\b[\w\-]+(?:\.[\w\-]+){2,}\b|\b[\w.\-]+\\[\w.\-$]+"
 )
+_VARIABLE_AFTER = re.compile(
+    rf"(?i)\b({_AFTER})([ =:]+)\\?[\"'<\[(]?(?!(?:{'|'.join(sorted(_KEEP_AFTER))})\b)"
+    r"[^\s,;:=\"'<>()\[\]]+"
+)
+_ACTION = re.compile(r"/[a-z]+[A-Z][A-Za-z]*$")
 _MASK_RUN = re.compile(r"\*(?:[\s,:;=./|()\[\]{}<>\-_&+@#!?\"']*\*)+")
 _CELL_SPLIT = re.compile(r"\s*,\s*")
 _CELL_CODE = re.compile(r"^[A-Z][A-Z_\- ]*$")
 _MAX_WORDS = 24
 _MIN_CELLS = 5
 _FIRST_CELLS = 6
+_MAX_SPACES = 3
 _LAST_CELL = 40
 
 
@@ -44,15 +49,23 @@ def mask_variables(text: str) -> str:
     """Return text with names, paths and the words that follow `user`, `from` … masked as well."""
     if _is_row(text):
         return _mask_cells(text)
-    text = _PATH_OR_NAME.sub(MASK, text)
-    text = _VARIABLE_AFTER.sub(_mask_follower, text)
+    text = _PATH_OR_NAME.sub(_mask_path, text)
+    text = _VARIABLE_AFTER.sub(rf"\1\2{MASK}", text)
     text = _MASK_RUN.sub(MASK, text)
     return " ".join(text.split()[:_MAX_WORDS])
+
+
+def _mask_path(match: re.Match[str]) -> str:
+    """Mask a path or name; what looks like the name of a function at its end stays."""
+    action = _ACTION.search(match.group(0))
+    return f"{MASK}{action.group(0)}" if action else MASK
 
 
 def _is_row(text: str) -> bool:
     """Whether text is a row of cells: many commas, few of them followed by a space."""
     commas = text.count(",")
+    if text.split(",", 1)[0].count(" ") > _MAX_SPACES:
+        return False
     return commas >= _MIN_CELLS - 1 and text.count(" ") * 2 < commas + text.count('"')
 
 
@@ -66,9 +79,3 @@ def _mask_cells(text: str) -> str:
         if _CELL_CODE.match(cell) or (number < _FIRST_CELLS and re.fullmatch(r"[\w\- ]+", cell)):
             kept.append(cell)
     return " | ".join(["cells", *kept[:_MAX_WORDS]])
-
-
-def _mask_follower(match: re.Match[str]) -> str:
-    if match.group(3).lower() in _KEEP_AFTER:
-        return match.group(0)
-    return f"{match.group(1)}{match.group(2)}{MASK}"
