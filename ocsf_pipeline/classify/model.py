@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -188,7 +189,7 @@ class Ranker:
                 return _read_ranker(cls, header, arrays)
         except RankerError:
             raise
-        except (KeyError, TypeError, ValueError, OSError, EOFError) as error:
+        except (KeyError, TypeError, ValueError, OSError, EOFError, BadZipFile) as error:
             raise RankerError(f"not a ranker: {error}; materialise `class_ranker` again") from error
 
     def _choose_variant(self, *, has_hits: bool, has_dense: bool) -> str:
