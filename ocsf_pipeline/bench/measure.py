@@ -9,16 +9,19 @@ from __future__ import annotations
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from ocsf_pipeline import resources
+from ocsf_pipeline.adapters.embedded_index import EmbeddedClassIndex
 from ocsf_pipeline.bench.generate import cut_templates, make_objects, next_hour
 from ocsf_pipeline.commands.knowledge import open_decider
 from ocsf_pipeline.events.execute import EventMapper, MappedEvents
@@ -27,7 +30,7 @@ from ocsf_pipeline.logs.layout import format_hour_folder
 from ocsf_pipeline.logs.normalize import ObjectContext, TemplateRegistry
 from ocsf_pipeline.logs.parallel import map_in_order, read_object_in_parallel
 from ocsf_pipeline.logs.read import ObjectSummary, read_raw_frames
-from ocsf_pipeline.ports import EventTables, ObjectRef, ObjectStore
+from ocsf_pipeline.ports import Embedder, EventTables, ObjectRef, ObjectStore
 from ocsf_pipeline.samples.labels import read_sample_logs
 from ocsf_pipeline.settings import Settings
 from ocsf_pipeline.steps.classify import Decider, decide_hour
@@ -157,9 +160,33 @@ def measure_hour(place: Workplace, hour: datetime) -> Figures:
     }
 
 
+class EachTextAnew:
+    """An embedder to which no two texts of one call are equal, so that nothing is remembered.
+
+    Queries leave out what varies between logs, so those of one template are one text: computed once
+    by an embedder that remembers, which is the very saving that `per_log` must do without.
+    """
+
+    def __init__(self, inner: Embedder) -> None:
+        self._inner = inner
+
+    @property
+    def name(self) -> str:
+        """The inner embedder's: the index was built with it."""
+        return self._inner.name
+
+    def encode(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Encode each text with its place in the call behind it."""
+        return self._inner.encode([f"{text} {place}" for place, text in enumerate(texts)])
+
+
 def measure_per_log(place: Workplace) -> Figures:
     """Decide each log of a sample by itself, in batches, as if no two shared a template."""
     artefacts, decider = place.artefacts(), place.decider()
+    if decider.embedder is not None:
+        anew = EachTextAnew(decider.embedder)
+        index = EmbeddedClassIndex(resources.open_artefacts(place.settings), anew)
+        decider = replace(decider, embedder=anew, index=index)
     batch = load_hour(artefacts, COLD_HOUR).objects[-1]
     records = next(iterate_records(artefacts, batch))
     sample = records.sample(min(_PER_LOG_SAMPLE, len(records)), seed=place.seed)
