@@ -9,6 +9,9 @@ captions of the schema they keep it right about a word that no pack has in that 
 
 from __future__ import annotations
 
+from ocsf_pipeline.classify.common_fields import COMMON_FIELDS
+from ocsf_pipeline.classify.queries import LogQuery
+
 COMMON_NAMES: dict[int, str] = {
     1001: (
         "file create; file write; file read; file delete; file rename; file modified; file open; "
@@ -300,6 +303,26 @@ COMMON_NAMES: dict[int, str] = {
         "power supply; statistics; metrics; link status; ping; license"
     ),
 }  # fmt: skip
+
+
+def build_common_queries(class_uid: int) -> list[LogQuery]:
+    """Return a query for each common name, and one for the common fields."""
+    queries = [
+        LogQuery(
+            names=f"event type: {name}",
+            message="",
+            keys="event type",
+            kinds="",
+            source="",
+            head=f"event type: {name}",
+        )
+        for name in list_common_names(class_uid)
+    ]
+    fields = COMMON_FIELDS.get(class_uid, "")
+    if fields:
+        keys = fields.replace("; ", " ; ")
+        queries.append(LogQuery(names="", message="", keys=keys, kinds="", source=""))
+    return queries
 
 
 def list_common_names(class_uid: int) -> list[str]:

@@ -48,6 +48,15 @@ _WORDY = re.compile(r"^[A-Za-z][A-Za-z0-9 _.:/,&()+\-]{1,79}$")
 _IDENTIFIER = re.compile(r"\d{4,}|(?:[A-Za-z]\d|\d[A-Za-z]).*(?:[A-Za-z]\d|\d[A-Za-z]).*\d")
 _GUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-|^[0-9a-fA-F]{16,}$")
 _LOCATION = re.compile(r"[/@\\]|\.\w{2,4}$")
+_SECOND_BEST = re.compile(
+    r"^(?:name|title|description|summary|task|type|alert|signature)$"
+    r"|event|rule|alert|finding|threat|signature|log|code|map"
+)
+# The header of CEF and LEEF, also where a collector left it inside a message.
+_PIPED = re.compile(
+    r"(?:^|[\s:])\d(?:\.\d)?\|([^|\n]{1,60})\|([^|\n]{1,60})\|[^|\n]{0,40}\|([^|\n]{1,80})\|"
+    r"(?:([^|\n=]{1,120})\|)?"
+)
 _MAX_NAME_WORDS = 6
 _HEAD_STATEMENTS = 4
 _BARE = frozenset(
@@ -126,8 +135,15 @@ def build_query(
         kinds=" ".join(parts.kinds),
         source=f"{format_name} {source}".strip(),
         values=" ; ".join(parts.values)[:MAX_MESSAGE_CHARS],
-        head=" ; ".join([*parts.heads][:_HEAD_STATEMENTS] or names[:1])[:MAX_VALUE_CHARS],
+        head=" ; ".join(_choose_heads(parts))[:MAX_VALUE_CHARS],
     )
+
+
+def _choose_heads(parts: _Parts) -> list[str]:
+    """Return the statements that name the event; else the first that names a rule or the like."""
+    if parts.heads:
+        return [*parts.heads][:_HEAD_STATEMENTS]
+    return [name for name in parts.names if _SECOND_BEST.search(name.partition(":")[0])][:1]
 
 
 def _sort_leaf(leaf: Leaf, parts: _Parts) -> None:
@@ -169,7 +185,13 @@ def _reads_like_name(text: str) -> bool:
 def _read_message(text: str, parts: _Parts) -> None:
     for code in _CODE.findall(text[:MAX_MESSAGE_CHARS]):
         parts.names[f"code: {' '.join(split_words(code))} {''.join(split_words(code))}"] = None
-    for name in _PAIR_KEY.findall(text):
+    header = _PIPED.search(text[:MAX_MESSAGE_CHARS])
+    if header:
+        for key, value in (("event class id", header[3]), ("name", header[4] or "")):
+            if value.strip():
+                parts.heads[_describe(key, value.strip())] = None
+    # Collectors write a tab as #011.
+    for name in _PAIR_KEY.findall(text.replace("#011", " ")):
         parts.keys[" ".join(spell_key(name))] = None
     stripped = strip_values(text)
     if stripped:

@@ -4,7 +4,7 @@ Belongs here: solving, and predicting groups of rows by models that never saw th
 here: what rows and targets are (`training`).
 
 Among the linear models tried, ridge on one-hot targets was as good on unseen products as logistic
-regression and takes seconds where that took minutes: see docs/decisions/0003-ranker.md.
+regression and takes seconds where that took minutes: see docs/decisions/0006-ranker.md.
 """
 
 from __future__ import annotations

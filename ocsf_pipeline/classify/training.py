@@ -10,7 +10,6 @@ had: that is what it will meet.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -27,7 +26,6 @@ from ocsf_pipeline.classify.combine import (
     read_signs,
 )
 from ocsf_pipeline.classify.hit_features import HIT_LEGS, drop_hits, score_hits
-from ocsf_pipeline.classify.lexicon import list_common_names
 from ocsf_pipeline.classify.model import (
     SAID,
     VARIANTS,
@@ -39,44 +37,20 @@ from ocsf_pipeline.classify.model import (
 from ocsf_pipeline.classify.noise import build_noise_queries
 from ocsf_pipeline.classify.queries import LogQuery
 from ocsf_pipeline.classify.ridge import predict_left_out, solve_ridge
+from ocsf_pipeline.classify.training_rows import TrainingRows, gather_rows, name_owner, split_folds
 from ocsf_pipeline.classify.vectors import QueryVectorizer, fit_vectorizer
 from ocsf_pipeline.knowledge.examples import LabelledExample
 from ocsf_pipeline.schema.model import OcsfSchema
 
-MAX_ROWS = 6_500
-"""More rows make training slower than a minute; of one event, later examples go first."""
 WANTED_PRECISION = 0.98
-_FOLDS = 4
 _DAMPING = 1.0
 _DENSE_DAMPING = 3.0
-_ACCEPTABLE_TARGET = 0.4
-_LEXICON_WEIGHT = 0.4
-_PRODUCT_EVENNESS = 0.3
-"""Rows weigh by the size of their product to the power of minus this."""
 _UNSEEN_SHARE = 0.7
 _NOISE_SHARE = 0.04
-_LEXICON_OWNER = "\0lexicon"
+_SMALLEST_WEIGHT = 0.003
 
 Floats = npt.NDArray[np.float32]
 Positions = npt.NDArray[np.intp]
-
-
-@dataclass(frozen=True)
-class _Rows:
-    """What the legs are trained on: examples, then the names of the lexicon."""
-
-    queries: list[LogQuery]
-    owners: list[str]
-    targets: Floats
-    """[rows, classes], the label's own class 1, acceptable ones less."""
-    weights: Floats
-    examples: list[LabelledExample]
-    positions: Positions
-    """Place of each example in what was handed in."""
-
-    @property
-    def example_count(self) -> int:
-        return len(self.examples)
 
 
 def train_ranker(
@@ -99,10 +73,14 @@ def train_ranker(
         raise RankerError(
             f"examples of {len(class_uids)} live classes cannot train a ranker; add source packs"
         )
-    rows = _gather_rows(examples, queries, class_uids)
-    vectorizer = fit_vectorizer(rows.queries, rows.owners)
+    rows = gather_rows(examples, queries, class_uids)
+    # Words of the examples that are thinned out are words all the same.
+    names = slice(rows.example_count, None)
+    vectorizer = fit_vectorizer(
+        [*queries, *rows.queries[names]], [*map(name_owner, examples), *rows.owners[names]]
+    )
     vectors = vectorizer.transform(rows.queries)
-    folds = _split_folds(rows, seed)
+    folds = split_folds(rows, seed)
     pairs, captions = _list_pairs(rows.examples, schema)
     text, weights = _fit_text_leg(rows, vectorizer, vectors, folds)
     pair_weights = _fit_activities(rows, vectorizer, vectors, pairs, len(captions))
@@ -139,80 +117,6 @@ def _round(ranker: Ranker) -> Ranker:
     return Ranker.from_bytes(ranker.to_bytes())
 
 
-def _gather_rows(
-    examples: Sequence[LabelledExample], queries: Sequence[LogQuery], class_uids: tuple[int, ...]
-) -> _Rows:
-    columns = {uid: column for column, uid in enumerate(class_uids)}
-    positions = _thin_out(examples, queries, columns)
-    kept = [examples[at] for at in positions]
-    names = [(uid, name) for uid in class_uids for name in list_common_names(uid)]
-    targets = np.zeros((len(kept) + len(names), len(class_uids)), dtype=np.float32)
-    for row, example in enumerate(kept):
-        for uid in example.acceptable:
-            if uid in columns:
-                targets[row, columns[uid]] = _ACCEPTABLE_TARGET
-        targets[row, columns[example.class_uid]] = 1
-    for row, (uid, _name) in enumerate(names, start=len(kept)):
-        targets[row, columns[uid]] = 1
-    sizes = Counter(example.product for example in kept)
-    weights = np.array(
-        [sizes[item.product] ** -_PRODUCT_EVENNESS for item in kept], dtype=np.float32
-    )
-    weights /= weights.mean()
-    named = [
-        LogQuery(names=f"event type: {name}", message="", keys="event type", kinds="", source="",
-                 head=f"event type: {name}")
-        for _uid, name in names
-    ]  # fmt: skip
-    return _Rows(
-        queries=[*(queries[at] for at in positions), *named],
-        owners=[*(_own(item) for item in kept), *(f"{_LEXICON_OWNER}{uid}" for uid, _ in names)],
-        targets=targets,
-        weights=np.append(weights, np.full(len(names), _LEXICON_WEIGHT)).astype(np.float32),
-        examples=kept,
-        positions=np.array(positions, dtype=np.intp),
-    )
-
-
-def _own(example: LabelledExample) -> str:
-    """Return the group that is left out together: a product, or an override by itself."""
-    return example.product or example.example_id
-
-
-def _thin_out(
-    examples: Sequence[LabelledExample], queries: Sequence[LogQuery], columns: dict[int, int]
-) -> list[int]:
-    """Return positions of live, distinct examples: as many of each event as MAX_ROWS allows."""
-    seen: set[tuple[str, int, str]] = set()
-    turns: list[tuple[int, int]] = []
-    met: Counter[tuple[str, str, int]] = Counter()
-    for at, (example, query) in enumerate(zip(examples, queries, strict=True)):
-        key = (example.product, example.class_uid, query.text)
-        if example.class_uid not in columns or key in seen:
-            continue
-        seen.add(key)
-        event = (example.product, example.event_name, example.class_uid)
-        # An analyst's decision is never thinned out.
-        turns.append((0 if example.origin == "override" else met[event], at))
-        met[event] += 1
-    turns.sort()
-    return sorted(at for _turn, at in turns[:MAX_ROWS])
-
-
-def _split_folds(rows: _Rows, seed: int) -> tuple[list[Positions], list[Positions]]:
-    """Return folds that keep products whole, and folds that do not."""
-    shuffle = np.random.default_rng(seed)
-    owners = rows.owners[: rows.example_count]
-    distinct = sorted(set(owners))
-    fold_of = dict(zip(distinct, shuffle.permutation(len(distinct)).tolist(), strict=True))
-    by_owner = np.array([fold_of[owner] % _FOLDS for owner in owners])
-    by_row = shuffle.permutation(rows.example_count) % _FOLDS
-    return (
-        [np.flatnonzero(by_owner == fold) for fold in range(_FOLDS)],
-        [np.flatnonzero(by_row == fold) for fold in range(_FOLDS)],
-    )
-
-
 def _list_pairs(
     examples: Sequence[LabelledExample], schema: OcsfSchema
 ) -> tuple[tuple[tuple[int, int, int], ...], list[str]]:
@@ -232,7 +136,7 @@ def _list_pairs(
 
 
 def _fit_text_leg(
-    rows: _Rows,
+    rows: TrainingRows,
     vectorizer: QueryVectorizer,
     vectors: csr_matrix,
     folds: tuple[list[Positions], list[Positions]],
@@ -245,11 +149,11 @@ def _fit_text_leg(
         for folding in folds
     ]
     dual = solve_ridge(gram, rows.targets, rows.weights, _DAMPING)
-    return left_out, {"text": np.asarray((scaled.T @ dual) * scale, dtype=np.float32)}
+    return left_out, {"text": _drop_small((scaled.T @ dual) * scale)}
 
 
 def _fit_activities(
-    rows: _Rows,
+    rows: TrainingRows,
     vectorizer: QueryVectorizer,
     vectors: csr_matrix,
     pairs: tuple[tuple[int, int, int], ...],
@@ -261,7 +165,12 @@ def _fit_activities(
     gram = np.asarray((scaled @ scaled.T).toarray(), dtype=np.float32)
     targets = _build_activity_targets(rows, pairs, caption_count)
     dual = solve_ridge(gram, targets, rows.weights[:count], _DAMPING)
-    return np.asarray((scaled.T @ dual) * scale, dtype=np.float32)
+    return _drop_small((scaled.T @ dual) * scale)
+
+
+def _drop_small(weights: Floats) -> Floats:
+    """Return the weights without those too small to turn an answer: zeros take no room."""
+    return np.where(np.abs(weights) < _SMALLEST_WEIGHT, 0, weights).astype(np.float32)
 
 
 def _scale_parts(
@@ -275,7 +184,7 @@ def _scale_parts(
 
 
 def _build_activity_targets(
-    rows: _Rows, pairs: tuple[tuple[int, int, int], ...], caption_count: int
+    rows: TrainingRows, pairs: tuple[tuple[int, int, int], ...], caption_count: int
 ) -> Floats:
     numbers = {(uid, activity): at for at, (uid, activity, _) in enumerate(pairs)}
     targets = np.zeros((rows.example_count, len(pairs) + caption_count), dtype=np.float32)
@@ -287,7 +196,7 @@ def _build_activity_targets(
 
 
 def _fit_dense_leg(
-    rows: _Rows, vectors: Floats, folds: tuple[list[Positions], list[Positions]]
+    rows: TrainingRows, vectors: Floats, folds: tuple[list[Positions], list[Positions]]
 ) -> tuple[list[Floats], Floats]:
     """Return left-out scores for both foldings and weights of ridge over embeddings."""
     targets = rows.targets[: rows.example_count]
@@ -310,7 +219,7 @@ def _fit_dense_leg(
 
 
 def _score_own_hits(
-    rows: _Rows, hits: pl.DataFrame, class_uids: tuple[int, ...]
+    rows: TrainingRows, hits: pl.DataFrame, class_uids: tuple[int, ...]
 ) -> list[Floats] | None:
     """Return the examples' hit scores without their products, and without themselves."""
     if hits.is_empty():
@@ -358,7 +267,7 @@ class _Legs:
 
 
 def _fit_combination(
-    rows: _Rows, legs: _Legs, familiarity: Floats, noise_familiarity: Floats
+    rows: TrainingRows, legs: _Legs, familiarity: Floats, noise_familiarity: Floats
 ) -> tuple[dict[str, Combiner], dict[str, Calibrator], float]:
     """Fit a combiner and a calibrator for each variant; the threshold is that of the richest."""
     count = rows.example_count
