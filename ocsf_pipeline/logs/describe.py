@@ -88,7 +88,7 @@ def describe_structured(frame: pl.DataFrame, registry: TemplateRegistry) -> pl.D
     finer = refined.select(
         refine_shapes(
             pl.lit(shapes["s"].filter(~final)),
-            pl.lit(extract_nested_names(refined["fields"])),
+            pl.lit(_extract_names(refined, resolved.filter(~final))),
             pl.lit(words),
         ).alias("s")
     )["s"]
@@ -96,6 +96,17 @@ def describe_structured(frame: pl.DataFrame, registry: TemplateRegistry) -> pl.D
     if final.any():
         parts.append(_describe_parts(frame.filter(final), resolved.filter(final)))
     return pl.concat(parts) if len(parts) > 1 else parts[0]
+
+
+def _extract_names(frame: pl.DataFrame, resolved: ResolvedShapes) -> pl.Series:
+    """Look for names in objects only where the shape has such objects."""
+    _, codes = resolved.group_by(lambda template: template.opens_name or None)
+    return compute_by_key(
+        frame.select("fields"),
+        codes,
+        lambda _code, part: extract_nested_names(part["fields"]),
+        _STRING_TYPE,
+    )
 
 
 def _extract_words(frame: pl.DataFrame, resolved: ResolvedShapes) -> pl.Series:

@@ -98,7 +98,7 @@ def _find_inner(raw: pl.Series, parsed: pl.DataFrame) -> pl.DataFrame:
     is_object = ~left
     parts = []
     for is_meant, payload in _RULES:
-        found = is_meant(frame)
+        found = is_meant(frame.with_columns(left.alias("_left")))
         if found is None:
             continue
         found = found & left
@@ -137,6 +137,8 @@ def _has(frame: pl.DataFrame, payload: str, *marks: str) -> pl.Series | None:
 
 def _where(frame: pl.DataFrame, rows: pl.Series | None, pattern: str, column: str) -> pl.Series:
     """Look for a pattern in some rows only; false elsewhere."""
+    if rows is not None:
+        rows = rows & frame["_left"]
     if rows is None or not rows.any():
         return pl.Series("found", [False]).new_from_index(0, len(frame))
     found = compute_where(frame, rows, pl.col(column).str.contains(pattern))

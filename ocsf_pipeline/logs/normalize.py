@@ -77,36 +77,39 @@ def _describe(
     if frame.is_empty():
         return pl.DataFrame(schema=NORMALIZED_SCHEMA)
     is_text = frame["format"].is_null()
-    parts = []
+    prose, structured = [], []
     if not is_text.all():
         header = [pl.lit(None, dtype=pl.String).alias(name) for name in HEADER_COLUMNS]
         done = frame.filter(~is_text) if is_text.any() else frame
-        parts.append(describe_structured(done.with_columns(header), registry))
+        structured.append(done.with_columns(header).select(_DESCRIBE_SOURCES))
     if is_text.any():
-        parts += _describe_lines(frame.filter(is_text).drop("fields", "format"), registry)
-    columns = sorted({"position", *_RECORD_SOURCES})
-    described = pl.concat([part.select(columns) for part in parts])
+        read = _read_lines(frame.filter(is_text).drop("fields", "format"))
+        is_prose = read["format"].is_in(TEXT_FORMATS)
+        prose.append(read.filter(is_prose).select(_DESCRIBE_SOURCES))
+        structured.append(read.filter(~is_prose).select(_DESCRIBE_SOURCES))
+    parts = [describe_text(part, registry) for part in prose if not part.is_empty()]
+    # All structured ones together: what is done once per frame costs as much as thousands of rows.
+    together = pl.concat([part for part in structured if not part.is_empty()] or [frame.clear()])
+    if not together.is_empty():
+        parts.append(describe_structured(together, registry))
+    described = pl.concat([part.select("position", *_RECORD_SOURCES) for part in parts])
     return _select_record(described.sort("position"), context)
 
 
-def _describe_lines(text: pl.DataFrame, registry: TemplateRegistry) -> list[pl.DataFrame]:
+def _read_lines(text: pl.DataFrame) -> pl.DataFrame:
+    """Read header, format and fields of lines that are no JSON."""
     split = split_headers(text, "raw")
     read = extract_fields(split.with_columns(recognize_formats(split).alias("format")))
     is_syslog = (pl.col("format") == "text") & (
         pl.col("header_time").is_not_null() | pl.col("pri").is_not_null()
     )
-    read = read.with_columns(
-        pl.when(is_syslog).then(pl.lit("syslog")).otherwise("format").alias("format")
-    )
-    is_prose = read["format"].is_in(TEXT_FORMATS)
-    parts = []
-    if is_prose.any():
-        parts.append(describe_text(read.filter(is_prose), registry))
-    if not is_prose.all():
-        parts.append(describe_structured(read.filter(~is_prose), registry))
-    return parts
+    format_name = pl.when(is_syslog).then(pl.lit("syslog")).otherwise("format")
+    return read.with_columns(format_name.alias("format"))
 
 
+_DESCRIBE_SOURCES = (
+    "position", "raw", "fields", "format", "envelope_time", "envelope_host", *HEADER_COLUMNS,
+)  # fmt: skip
 _RECORD_SOURCES = (
     "raw", "fields", "format", "envelope_time", "header_time", "own_time", "host", "severity",
     "message", "template_id", "vendor", "product",

@@ -81,6 +81,8 @@ class Template:
     message_key: str | None = None
     repeated_keys: tuple[tuple[str, int], ...] = ()
     """Keys that stand more than once in a flat list of pairs, and how often."""
+    opens_name: bool = False
+    """Whether an object in it is about the event, so that its name is to be looked for."""
     words_key: str | None = None
     """Where the words lie that the shape is to be refined by."""
 
@@ -126,7 +128,8 @@ def _identify_structure(
     opens_name = any(describe_key(key).opens_name for key in outline.opened)
     says_name = format_name == "cef" and not is_refined
     if (not telling or opens_name or says_name) and not is_refined:
-        return Template("", words_key=_choose_words(format_name, outline, telling))
+        words_key = _choose_words(format_name, outline, telling)
+        return Template("", opens_name=opens_name, words_key=words_key)
     owned = {(key, value) for key, value in outline.pairs if describe_key(key).is_owner}
     names = sorted(set(nested.split(NAME_SEPARATOR))) if nested else []
     identity = ["nested", *names] if names else []

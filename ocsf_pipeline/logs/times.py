@@ -13,17 +13,18 @@ from ocsf_pipeline.logs.frames import compute_where, spread
 from ocsf_pipeline.logs.records import UTC_TIME
 
 _MONTH = r"(?i:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
-_CLOCK = r"\d{1,2}:\d{2}:\d{2}"
+_CLOCK = r"[0-9]{1,2}:[0-9]{2}:[0-9]{2}"
 
 # Text that looks like a time, for use inside larger patterns (no capture groups).
 TIME_PATTERN = (
-    r"(?:\d{4}[-/]\d{2}[-/]\d{2}[T ]+\d{2}:\d{2}(?::\d{2})?[^\",}|;]{0,16}"
-    r"|\d{1,2}[/\- ][A-Z][a-z]{2}[/\- ]\d{4}[: ]\d{2}:\d{2}:\d{2}[^\",}|;]{0,14}"
-    r"|(?:[A-Z][a-z]{2},? )?[A-Z][a-z]{2} +\d{1,2},? (?:\d{4},? )?\d{2}:\d{2}:\d{2}[^\",}|;]{0,16}"
-    r"|[A-Z][a-z]{2}, \d{1,2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2}[^\",}|;]{0,8}"
-    r"|\d{1,2}[/.]\d{1,2}[/.]\d{4},? \d{1,2}:\d{2}:\d{2}(?: ?[AaPp][Mm])?"
-    r"|\d{8}T\d{6}(?:\.\d+)?Z?"
-    r"|1\d{9}(?:\.\d{1,9})?|1\d{12}(?:\.\d{1,6})?|1\d{15}|1[0-9]\d{17}|13\d{16})"
+    r"(?:[0-9]{4}[-/][0-9]{2}[-/][0-9]{2}[T ]+[0-9]{2}:[0-9]{2}(?::[0-9]{2})?[^\",}|;]{0,16}"
+    r"|[0-9]{1,2}[/\- ][A-Z][a-z]{2}[/\- ][0-9]{4}[: ][0-9]{2}:[0-9]{2}:[0-9]{2}[^\",}|;]{0,14}"
+    r"|(?:[A-Z][a-z]{2},? )?[A-Z][a-z]{2} +[0-9]{1,2},? (?:[0-9]{4},? )?"
+    r"[0-9]{2}:[0-9]{2}:[0-9]{2}[^\",}|;]{0,16}"
+    r"|[A-Z][a-z]{2}, [0-9]{1,2} [A-Z][a-z]{2} [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2}[^\",}|;]{0,8}"
+    r"|[0-9]{1,2}[/.][0-9]{1,2}[/.][0-9]{4},? [0-9]{1,2}:[0-9]{2}:[0-9]{2}(?: ?[AaPp][Mm])?"
+    r"|[0-9]{8}T[0-9]{6}(?:\.[0-9]+)?Z?"
+    r"|1[0-9]{9}(?:\.[0-9]{1,9})?|1[0-9]{12}(?:\.[0-9]{1,6})?|1[0-9]{15}|1[0-9][0-9]{17}|13[0-9]{16})"
 )
 
 _MAX_AHEAD = pl.duration(days=366 * 5)
@@ -32,12 +33,18 @@ _FILETIME_EPOCH_SECONDS = 11_644_473_600
 
 # First match wins; (name, pattern). Each name has its reader below.
 _NOTATIONS: tuple[tuple[str, str], ...] = (
-    ("iso", r"^\d{4}[-/]\d{2}[-/]\d{2}[T ]+\d{2}:\d{2}"),
-    ("epoch", r"^\d{9,10}(?:\.\d+)?$|^\d{13}(?:\.\d+)?$|^\d{16}$|^\d{18,19}$"),
-    ("month_first", rf"^(?:[A-Z][a-z]{{2}},? +)?{_MONTH} +\d{{1,2}},? +(?:\d{{4}},? +)?{_CLOCK}"),
-    ("day_first", rf"^(?:[A-Z][a-z]{{2}}, +)?\d{{1,2}}[/\- ]{_MONTH}[/\- ]\d{{4}}[: ]+{_CLOCK}"),
-    ("slashed", rf"^\d{{1,2}}[/.]\d{{1,2}}[/.]\d{{4}},? +{_CLOCK}"),
-    ("compact", r"^\d{8}T\d{6}"),
+    ("iso", r"^[0-9]{4}[-/][0-9]{2}[-/][0-9]{2}[T ]+[0-9]{2}:[0-9]{2}"),
+    ("epoch", r"^[0-9]{9,10}(?:\.[0-9]+)?$|^[0-9]{13}(?:\.[0-9]+)?$|^[0-9]{16}$|^[0-9]{18,19}$"),
+    (
+        "month_first",
+        rf"^(?:[A-Z][a-z]{{2}},? +)?{_MONTH} +[0-9]{{1,2}},? +(?:[0-9]{{4}},? +)?{_CLOCK}",
+    ),
+    (
+        "day_first",
+        rf"^(?:[A-Z][a-z]{{2}}, +)?[0-9]{{1,2}}[/\- ]{_MONTH}[/\- ][0-9]{{4}}[: ]+{_CLOCK}",
+    ),
+    ("slashed", rf"^[0-9]{{1,2}}[/.][0-9]{{1,2}}[/.][0-9]{{4}},? +{_CLOCK}"),
+    ("compact", r"^[0-9]{8}T[0-9]{6}"),
 )
 
 
@@ -80,7 +87,7 @@ def _read_other(frame: pl.DataFrame) -> pl.Series:
 
 def _offset_minutes(text: pl.Expr) -> pl.Expr:
     """Minutes east of UTC, from a trailing `+0200`, `+02:00` or `-07`; 0 for `Z` or nothing."""
-    groups = text.str.extract_groups(r"([+-])(\d{2}):?(\d{2})?\s*(?:\(.*\))?$")
+    groups = text.str.extract_groups(r"([+-])([0-9]{2}):?([0-9]{2})?\s*(?:\(.*\))?$")
     minutes = groups.struct.field("2").cast(pl.Int64) * 60 + groups.struct.field("3").cast(
         pl.Int64
     ).fill_null(0)
@@ -97,9 +104,12 @@ def _read_iso(part: pl.DataFrame) -> pl.Series:
     text = pl.col("text")
     clock = text.str.slice(10)
     # Zones are rare enough to look first: the pattern costs more than the parse.
-    with_zone = bool(part.select(clock.str.contains(r"[+-]\d{2}").any()).item())
+    with_zone = bool(part.select(clock.str.contains(r"[+-][0-9]{2}").any()).item())
     stamp = (
-        text.str.extract(r"^(\d{4}[-/]\d{2}[-/]\d{2}[T ]+\d{2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?)")
+        text.str.extract(
+            r"^([0-9]{4}[-/][0-9]{2}[-/][0-9]{2}[T ]+"
+            r"[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?)"
+        )
         .str.replace_all("/", "-", literal=True)
         .str.replace(r"[T ]+", "T")
         .str.replace(",", ".", literal=True)
@@ -112,10 +122,10 @@ def _read_iso(part: pl.DataFrame) -> pl.Series:
 
 
 def _read_epoch(part: pl.DataFrame) -> pl.Series:
-    whole = pl.col("text").str.extract(r"^(\d+)").cast(pl.Int64, strict=False)
-    fraction = pl.col("text").str.extract(r"\.(\d{1,9})$")
+    whole = pl.col("text").str.extract(r"^([0-9]+)").cast(pl.Int64, strict=False)
+    fraction = pl.col("text").str.extract(r"\.([0-9]{1,9})$")
     fraction_part = ("0." + fraction).cast(pl.Float64, strict=False).fill_null(0.0)
-    digits = pl.col("text").str.extract(r"^(\d+)").str.len_bytes()
+    digits = pl.col("text").str.extract(r"^([0-9]+)").str.len_bytes()
     filetime = whole // 10 - _FILETIME_EPOCH_SECONDS * 1_000_000
     micros = (
         pl.when(digits <= 10).then(whole * 1_000_000 + (fraction_part * 1e6).round().cast(pl.Int64))
@@ -132,8 +142,8 @@ def _read_epoch(part: pl.DataFrame) -> pl.Series:
 def _read_month_first(part: pl.DataFrame) -> pl.Series:
     """`Nov 22 10:00:01[.123]`, `Nov 22 2026 10:00:01`, `Sun Nov 22 10:00:00 2026`."""
     groups = pl.col("text").str.extract_groups(
-        rf"({_MONTH}) +(\d{{1,2}}),? +(?:(\d{{4}}),? +)?({_CLOCK})(?:[.,](\d{{1,6}}))?"
-        r"(?: ?[A-Z]{2,4})?(?: (\d{4})\b)?"
+        rf"({_MONTH}) +([0-9]{{1,2}}),? +(?:([0-9]{{4}}),? +)?({_CLOCK})(?:[.,]([0-9]{{1,6}}))?"
+        r"(?: ?[A-Z]{2,4})?(?: ([0-9]{4})\b)?"
     )
     frame = part.select("text", "reference", groups.alias("g")).unnest("g")
     given = pl.coalesce("3", "6").cast(pl.Int32, strict=False)
@@ -164,7 +174,7 @@ def _read_month_first(part: pl.DataFrame) -> pl.Series:
 def _read_day_first(part: pl.DataFrame) -> pl.Series:
     """`22/Nov/2026:10:00:01 +0000`, `22-Nov-2026 10:00:01`, `Sun, 22 Nov 2026 10:00:01 GMT`."""
     groups = pl.col("text").str.extract_groups(
-        rf"(\d{{1,2}})[/\- ]({_MONTH})[/\- ](\d{{4}})[: ]+({_CLOCK})"
+        rf"([0-9]{{1,2}})[/\- ]({_MONTH})[/\- ]([0-9]{{4}})[: ]+({_CLOCK})"
     )
     stamp = pl.concat_str(
         pl.col("1").str.zfill(2), pl.col("2").str.slice(0, 3).str.to_titlecase(),
@@ -178,7 +188,7 @@ def _read_day_first(part: pl.DataFrame) -> pl.Series:
 def _read_slashed(part: pl.DataFrame) -> pl.Series:
     """`11/22/2026 10:00:01 AM`; `22.11.2026 10:00:01`: dots, or a first part above 12, say day."""
     groups = pl.col("text").str.extract_groups(
-        rf"^(\d{{1,2}})([/.])(\d{{1,2}})[/.](\d{{4}}),? +({_CLOCK})\s*((?i:[ap]m))?"
+        rf"^([0-9]{{1,2}})([/.])([0-9]{{1,2}})[/.]([0-9]{{4}}),? +({_CLOCK})\s*((?i:[ap]m))?"
     )
     frame = part.select(groups.alias("g")).unnest("g")
     first, second = pl.col("1").str.zfill(2), pl.col("3").str.zfill(2)
