@@ -7,7 +7,7 @@ belong here: what the objects mean, which URL to use (`resources`).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC
+from datetime import UTC, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,20 @@ from ocsf_pipeline.ports import ObjectRef, PermanentPortError, TransientPortErro
 _PIECE_BYTES = 4 << 20
 _LIST_CHUNK = 1_000
 _UNFINISHED = "#"  # obstore's local store stages a write as `<key>#<number>` beside the object
+# Options of the connection; obstore takes them apart from those of the store.
+_CLIENT_OPTIONS = frozenset(
+    {"allow_http", "allow_invalid_certificates", "connect_timeout", "proxy_url", "timeout"}
+)
+# Some seconds of patience with a store that stumbles; Dagster's own retries come after.
+_RETRIES: dict[str, Any] = {
+    "max_retries": 4,
+    "retry_timeout": timedelta(seconds=60),
+    "backoff": {
+        "init_backoff": timedelta(milliseconds=100),
+        "max_backoff": timedelta(seconds=5),
+        "base": 2,
+    },
+}
 
 
 def open_object_store(url: str, options: Mapping[str, str] | None = None) -> ObstoreObjects:
@@ -34,7 +48,9 @@ def open_object_store(url: str, options: Mapping[str, str] | None = None) -> Obs
         folder.mkdir(parents=True, exist_ok=True)
         return ObstoreObjects(LocalStore(folder), str(folder))
     try:
-        store = from_url(url, **dict(options or {}))  # type: ignore[call-overload]
+        given = dict(options or {})
+        client = {name: given.pop(name) for name in _CLIENT_OPTIONS & given.keys()}
+        store = from_url(url, client_options=client, retry_config=_RETRIES, **given)  # type: ignore[call-overload]
     except (BaseError, ValueError) as error:
         raise PermanentPortError(
             f"object store {url!r} cannot be opened: {error}; use a folder, s3://bucket/prefix, "
