@@ -19,7 +19,9 @@ from ocsf_pipeline.knowledge.examples import LabelledExample
 
 MAX_ROWS = 8_000
 """More rows make training slower than a minute; of one event, later examples go first."""
-FOLD_COUNT = 4
+PRODUCT_FOLDS = 4
+ROW_FOLDS = 2
+"""Fewer: half of the examples of a product are as good as most of them."""
 _ACCEPTABLE_TARGET = 0.4
 _LEXICON_WEIGHT = 0.7
 _PRODUCT_EVENNESS = 0.3
@@ -118,9 +120,9 @@ def split_folds(rows: TrainingRows, seed: int) -> tuple[list[Positions], list[Po
     owners = rows.owners[: rows.example_count]
     distinct = sorted(set(owners))
     fold_of = dict(zip(distinct, shuffle.permutation(len(distinct)).tolist(), strict=True))
-    by_owner = np.array([fold_of[owner] % FOLD_COUNT for owner in owners])
-    by_row = shuffle.permutation(rows.example_count) % FOLD_COUNT
+    by_owner = np.array([fold_of[owner] % PRODUCT_FOLDS for owner in owners])
+    by_row = shuffle.permutation(rows.example_count) % ROW_FOLDS
     return (
-        [np.flatnonzero(by_owner == fold) for fold in range(FOLD_COUNT)],
-        [np.flatnonzero(by_row == fold) for fold in range(FOLD_COUNT)],
+        [np.flatnonzero(by_owner == fold) for fold in range(PRODUCT_FOLDS)],
+        [np.flatnonzero(by_row == fold) for fold in range(ROW_FOLDS)],
     )
