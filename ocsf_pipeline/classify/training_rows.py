@@ -17,7 +17,7 @@ from ocsf_pipeline.classify.lexicon import build_common_queries
 from ocsf_pipeline.classify.queries import LogQuery
 from ocsf_pipeline.knowledge.examples import LabelledExample
 
-MAX_ROWS = 8_000
+MAX_ROWS = 6_500
 """More rows make training slower than a minute; of one event, later examples go first."""
 PRODUCT_FOLDS = 4
 ROW_FOLDS = 2
