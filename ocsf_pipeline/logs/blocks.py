@@ -152,8 +152,11 @@ def frame_lines(block: Block, first_position: int) -> LineFrame:
         # The only loop over lines: within a block that holds invalid bytes, to tell which do.
         good = pl.Series([_is_utf8(line) for line in frame["raw"]], dtype=pl.Boolean)
         bad, frame = frame.filter(~good), frame.filter(good)
-    frame = frame.with_columns(pl.col("raw").cast(pl.String).str.strip_chars_end("\r\n"))
-    frame = frame.filter(pl.col("raw").str.contains(r"\S"))
+    frame = frame.with_columns(pl.col("raw").cast(pl.String).str.strip_suffix("\n"))
+    if b"\r" in data:
+        frame = frame.with_columns(pl.col("raw").str.strip_chars_end("\r"))
+    is_blank = frame["raw"].str.contains(r"^\s*$")
+    frame = frame.filter(~is_blank) if is_blank.any() else frame
     return _number_lines(frame, bad, first_position)
 
 

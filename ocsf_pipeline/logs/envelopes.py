@@ -60,7 +60,10 @@ def _null_columns(*names: str) -> list[pl.Expr]:
 
 
 def _open_layer(lines: pl.DataFrame, layer: int) -> list[pl.DataFrame]:
-    is_json = lines.select(pl.col("raw").str.contains(_JSON_START))["raw"]
+    is_json = lines["raw"].str.starts_with('{"')
+    if not is_json.all():
+        spaced = compute_where(lines, ~is_json, pl.col("raw").str.contains(_JSON_START))
+        is_json = is_json | spaced.fill_null(value=False)
     parts = []
     if not is_json.all():
         absent = [name for name in OPENED_COLUMNS if name not in lines.columns]

@@ -55,19 +55,65 @@ def parse_times(texts: pl.Series, reference: pl.Series) -> pl.Series:
     taken to lie at most one day after it. A time without a zone is taken as UTC.
     """
     text = texts.str.strip_chars(" \"'[]*,")
-    # The commonest notation at once, the others only where it does not fit.
-    quick = text.str.strip_suffix("Z").str.to_datetime(
-        "%Y-%m-%dT%H:%M:%S%.f", strict=False, time_unit="us", time_zone="UTC"
-    )
-    if quick.null_count() > text.null_count():
-        frame = pl.DataFrame({"text": text, "reference": reference})
+    frame = pl.DataFrame({"text": text, "reference": reference})
+    quick = frame.select(_read_plain_iso(text).alias("time"))["time"]
+    # The commonest notations at once, the others only where those do not fit.
+    for read in (_read_plain_month, _read_other):
         rows = np.flatnonzero((quick.is_null() & text.is_not_null()).to_numpy())
-        other = (rows, _read_other(frame if len(rows) == len(frame) else frame[rows]))
-        quick = quick.fill_null(spread([other], len(frame), UTC_TIME))
+        if not len(rows):
+            break
+        part = frame if len(rows) == len(frame) else frame[rows]
+        quick = quick.fill_null(spread([(rows, read(part))], len(frame), UTC_TIME))
     frame = pl.DataFrame({"time": quick.cast(UTC_TIME), "reference": reference})
     time = pl.col("time")
     sane = (time.dt.year() >= _EARLIEST_YEAR) & (time <= pl.col("reference") + _MAX_AHEAD)
     return frame.select(pl.when(sane).then(time).alias("time"))["time"]
+
+
+def _read_plain_iso(text: pl.Series) -> pl.Series:
+    """`2026-11-22T10:00:01[.123456][Z]`: a fixed format is read four times as fast."""
+    rest = pl.col("text").str.slice(19)
+    frame = text.to_frame("text").with_columns(rest.alias("rest"))
+    stamp = pl.col("text").str.head(19)
+    naive = stamp.str.to_datetime(
+        "%Y-%m-%dT%H:%M:%S", strict=False, time_unit="us", time_zone="UTC"
+    )
+    is_plain = pl.col("rest").str.contains(r"^(?:\.[0-9]{1,9})?Z?$")
+    time = frame.select(pl.when(is_plain).then(naive).alias("time"))["time"]
+    if not frame.select(pl.col("rest").str.starts_with(".").any()).item():
+        return time
+    digits = pl.col("rest").str.slice(1, 6).str.strip_chars_end("Z").str.pad_end(6, "0")
+    micros = frame.select(digits.cast(pl.Int64, strict=False).fill_null(0).alias("us"))["us"]
+    return pl.select(time + pl.duration(microseconds=pl.lit(micros))).to_series()
+
+
+def _read_plain_month(frame: pl.DataFrame) -> pl.Series:
+    """`Nov 22 10:00:01` of the reference's year, `Nov 22 2026 10:00:01`, `2026-11-22 10:00:01`."""
+    year = pl.col("reference").dt.year().cast(pl.String)
+    this_year = pl.concat_str(year, "text", separator=" ")
+    return frame.select(
+        guessed=this_year.str.to_datetime(
+            "%Y %b %d %H:%M:%S", strict=False, time_unit="us", time_zone="UTC"
+        ),
+        given=pl.col("text").str.to_datetime(
+            "%b %d %Y %H:%M:%S", strict=False, time_unit="us", time_zone="UTC"
+        ),
+        spaced=pl.col("text").str.to_datetime(
+            "%Y-%m-%d %H:%M:%S", strict=False, time_unit="us", time_zone="UTC"
+        ),
+        reference=pl.col("reference"),
+    ).select(
+        # Of a time that lies ahead, or far back, the year is in doubt: the careful reader decides.
+        pl.coalesce(
+            "given",
+            "spaced",
+            pl.when(
+                pl.col("guessed").is_between(
+                    pl.col("reference") - pl.duration(days=300), pl.col("reference")
+                )
+            ).then("guessed"),
+        ).alias("time")
+    )["time"]
 
 
 def _read_other(frame: pl.DataFrame) -> pl.Series:
