@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from functools import cache
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from ocsf_pipeline.adapters.embedding_cache import CachedEmbedder, pack_vectors
+from ocsf_pipeline.adapters.embedding_cache import (
+    CachedEmbedder,
+    hash_text,
+    pack_vectors,
+    read_vectors,
+)
 from ocsf_pipeline.adapters.minilm import SentenceEmbedder
+from ocsf_pipeline.adapters.pack_files import read_packs
 from ocsf_pipeline.ports import Embedder
+from ocsf_pipeline.steps.knowledge import build_queries
 from ocsf_pipeline_tests.contracts.embedder import EmbedderContract
 from ocsf_pipeline_tests.fakes.embedder import FakeEmbedder
 
@@ -74,3 +82,20 @@ def test_rounding_hardly_moves_a_vector() -> None:
 
 def test_packing_the_same_texts_gives_the_same_bytes() -> None:
     assert pack_vectors(_TEXTS, FakeEmbedder()) == pack_vectors(_TEXTS[::-1], FakeEmbedder())
+
+
+def test_the_shipped_vectors_cover_the_packs() -> None:
+    """When this fails, packs or queries changed: run `ocsf-pipeline packs embed`."""
+    shipped = files("ocsf_pipeline") / "vectors.npz"
+    known = read_vectors(shipped.read_bytes(), load_model().name)
+    packs = read_packs()
+    raws = [
+        example
+        for name in sorted(packs)[::20]
+        for event in packs[name].events
+        for example in event.examples
+    ]
+    texts = [query.text for query in build_queries(raws)]
+    covered = sum(hash_text(text) in known for text in texts)
+    assert len(texts) > 100
+    assert covered >= 0.95 * len(texts)
