@@ -24,6 +24,8 @@ from ocsf_pipeline.logs.times import TIME_PATTERN
 
 _TIME_IN_TEXT = rf"(?:^|[ \t\[(\"<|,=:])({TIME_PATTERN})"
 _TIME_HEAD = 400
+# A clock alone is no time; a day with a clock, or a number of seconds, is.
+_DATED = r"^[0-9]{8}|(?:[0-9]{4}|[A-Z][a-z][a-z]).*[0-9]:[0-9][0-9]"
 _STRING = r'"((?:[^"\\]|\\.)*)"'
 _NESTED_HOST = (
     r'"(?i:host|device|computer|agent|endpoint)":\{[^{}]*?"(?i:name|hostname)":"([^"\\]+)"'
@@ -53,19 +55,24 @@ def describe_text(frame: pl.DataFrame, registry: TemplateRegistry) -> pl.DataFra
         "program",
     )
     resolved = registry.resolve_shapes(build_text_shapes(words), identify_template)
-    severity_number = pl.col("pri").cast(pl.Int32, strict=False) % 8
     in_text = pl.col("body").str.head(_TIME_HEAD).str.extract(_TIME_IN_TEXT)
     own_time = compute_where(frame, pl.col("header_time").is_null(), in_text)
     return frame.select(
         pl.all(),
         pl.coalesce("header_time", own_time).alias("own_time"),
         pl.coalesce("header_host", "envelope_host").alias("host"),
-        severity_number.replace_strict(
-            list(range(8)), list(_SYSLOG_SEVERITIES), default=None, return_dtype=pl.String
-        ).alias("severity"),
+        _read_priority(frame).alias("severity"),
         pl.col("body").alias("message"),
         *_describe_template(resolved),
     )
+
+
+def _read_priority(frame: pl.DataFrame) -> pl.Series:
+    """Return the severity that a syslog priority names."""
+    names = list(_SYSLOG_SEVERITIES)
+    number = pl.col("pri").cast(pl.Int32, strict=False) % 8
+    named = number.replace_strict(list(range(8)), names, default=None, return_dtype=pl.String)
+    return compute_where(frame, pl.col("pri").is_not_null(), named)
 
 
 def _describe_template(resolved: ResolvedShapes) -> list[pl.Series]:
@@ -144,7 +151,7 @@ def _describe_parts(frame: pl.DataFrame, resolved: ResolvedShapes) -> pl.DataFra
     return frame.with_columns(
         _extract_time(frame, resolved).alias("own_time"),
         pl.coalesce("header_host", host, "envelope_host").alias("host"),
-        _extract_severity(frame, resolved).alias("severity"),
+        _extract_severity(frame, resolved).fill_null(_read_priority(frame)).alias("severity"),
         _extract_message(frame, resolved).alias("message"),
         *_describe_template(resolved),
     )
@@ -167,7 +174,7 @@ def _extract_time(frame: pl.DataFrame, resolved: ResolvedShapes) -> pl.Series:
     in_raw = pl.coalesce(
         "header_time", pl.col("raw").str.head(_TIME_HEAD).str.extract(_TIME_IN_TEXT)
     )
-    is_time = own.str.contains(r"^[0-9]{8}|[0-9][0-9]:[0-9][0-9]").fill_null(value=False)
+    is_time = own.str.contains(_DATED).fill_null(value=False)
     if is_time.all():
         return own
     other = compute_where(frame, ~is_time, in_raw)

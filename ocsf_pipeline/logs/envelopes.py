@@ -135,7 +135,12 @@ def _has(frame: pl.DataFrame, payload: str, *marks: str) -> pl.Series | None:
     known = [frame[name].is_not_null() for name in marks if frame[name].null_count() < len(frame)]
     if not known:
         return None
-    return frame[payload].is_not_null() & functools.reduce(operator.or_, known)
+    rows = frame[payload].is_not_null() & functools.reduce(operator.or_, known)
+    if payload in ("event", "body"):
+        return rows
+    # The block reader gives objects as text, too: a payload must have been a string.
+    braced = rows & frame[payload].str.starts_with("{").fill_null(value=False)
+    return rows & ~_where(frame, braced, rf'"{payload}": ?\{{', "_line")
 
 
 def _where(frame: pl.DataFrame, rows: pl.Series | None, pattern: str, column: str) -> pl.Series:

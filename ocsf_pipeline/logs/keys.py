@@ -26,20 +26,22 @@ _TIMES = (
 )
 _HOSTS = (
     r"host_?name|computer_?name|computer|device_?name|dvchost|devname|agent_?hostname"
-    r"|endpoint_?name|machine_?name|node_?name|syslog_host|sensor_?name|dvc",
-    r"host",
+    r"|endpoint_?name|machine_?name|node_?name|syslog_host|sensor_?name",
+    r"host|dvc",
 )
 _SEVERITIES = (
     r"severity(?:_?(?:name|label|level))?|cefseverity|log_?level|level(?:_?name)?|sev|alert_?severity",
     r"severity_?id|risk_?level|priority|threat_?level|crscore",
 )
 _MESSAGES = (
-    r"message|msg|event_?message|displaymessage|log|text",
-    r"short_?message|full_?message|(?:[a-z_]*_)?description|eventdescription|rendereddescription",
-    r"summary|title|details?",
+    r"message|msg|event_?message|displaymessage",
+    r"short_?message|full_?message|description|eventdescription|rendereddescription",
+    r"summary|title",
 )
 _WORDS = (
-    *_MESSAGES,
+    rf"{_MESSAGES[0]}|log|text",
+    rf"{_MESSAGES[1]}|(?:[a-z_]*_)?description",
+    rf"{_MESSAGES[2]}|details?",
     r"alert_?name|rule_?name|threat_?name|signature|activity|check_?name|task_?(?:display_?)?name",
     r"subject|reason|policy_?name",
     r"name|query_?name|finding|path|route",

@@ -63,6 +63,8 @@ def _flatten(text: str) -> str:
     """Put a document of several lines on one line, where its format allows."""
     stripped = text.strip()
     container = recognize_container(stripped.encode())
+    if "\n" not in stripped and container != "json_array":
+        return stripped
     if container in ("json_stream", "json_array", "xml"):
         lines = split_document(stripped.encode(), container).lines
         if len(lines) == 1:

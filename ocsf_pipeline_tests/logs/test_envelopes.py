@@ -91,6 +91,7 @@ def test_what_only_looks_like_json_inside_an_envelope_is_text() -> None:
         {"event": "login", "user": "bob"},
         {"body": "x", "title": "y"},
         {"message": "", "source_type": "file", "action": "a_b"},
+        {"message": {"text": "an object"}, "source_type": "file", "action": "a_b"},
         {"message": None, "source_type": "file", "action": "a_b"},
     ],
 )
