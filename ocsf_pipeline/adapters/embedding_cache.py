@@ -3,9 +3,9 @@
 Belongs here: remembering an embedder's vectors by text. Does not belong here: any model.
 
 Embedding all pack examples takes a minute or more without a GPU; the vectors of the texts that ship
-with the package ship too (`vectors.npz`, one byte per dimension), made by `ocsf-pipeline packs embed`. A
-text that is not among them is computed. Every vector, shipped or computed, is rounded alike, so
-that it does not matter which way it came.
+with the package ship too (`vectors.npz`, one byte per dimension, made by `ocsf-pipeline packs
+embed`). A text that is not among them is computed. Every vector, shipped or computed, is rounded
+alike, so that it does not matter which way it came.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from importlib.resources.abc import Traversable
 import numpy as np
 import numpy.typing as npt
 
+from ocsf_pipeline.arrays import write_arrays
 from ocsf_pipeline.ports import Embedder
 
 Floats = npt.NDArray[np.float32]
@@ -47,9 +48,7 @@ class CachedEmbedder:
         keys = [hash_text(text) for text in texts]
         with self._lock:
             known = self._load()
-            missing = {
-                key: text for key, text in zip(keys, texts, strict=True) if key not in known
-            }
+            missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
             if len(known) + len(missing) > _MAX_REMEMBERED + len(texts):
                 known.clear()
                 missing = dict(zip(keys, texts, strict=True))
@@ -86,14 +85,13 @@ def pack_vectors(texts: Sequence[str], embedder: Embedder) -> bytes:
     """Compute the vectors of `texts` and return the file to ship."""
     unique = sorted({hash_text(text): text for text in texts}.items())
     vectors = round_vectors(embedder.encode([text for _key, text in unique]))
-    buffer = io.BytesIO()
-    np.savez_compressed(
-        buffer,
-        name=np.array(embedder.name),
-        keys=np.frombuffer(b"".join(key for key, _text in unique), dtype=np.uint8),
-        vectors=vectors,
+    return write_arrays(
+        {
+            "name": np.array(embedder.name),
+            "keys": np.frombuffer(b"".join(key for key, _text in unique), dtype=np.uint8),
+            "vectors": vectors,
+        }
     )
-    return buffer.getvalue()
 
 
 def read_vectors(body: bytes, name: str) -> Mapping[bytes, npt.NDArray[np.int8]]:

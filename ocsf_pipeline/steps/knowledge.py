@@ -183,7 +183,19 @@ def load_ranker(artefacts: ObjectStore) -> Ranker:
     pointer = read_json(artefacts, f"{_RANKER}/current.json")
     if pointer is None:
         raise PermanentPortError("no ranker is trained yet: materialise `class_ranker` first")
-    return Ranker.from_bytes(artefacts.read_object(f"{_RANKER}/{pointer['version']}.npz"))
+    return _remember_ranker(artefacts, str(pointer["version"]))
+
+
+# Rankers never change under their version, and three assets of every hour want the same one.
+_RANKERS: dict[str, Ranker] = {}
+
+
+def _remember_ranker(artefacts: ObjectStore, version: str) -> Ranker:
+    if version not in _RANKERS:
+        ranker = Ranker.from_bytes(artefacts.read_object(f"{_RANKER}/{version}.npz"))
+        _RANKERS.clear()
+        _RANKERS[version] = ranker
+    return _RANKERS[version]
 
 
 def load_class_chunks(artefacts: ObjectStore) -> list[ClassChunk]:
