@@ -20,6 +20,7 @@ import numpy.typing as npt
 import polars as pl
 from scipy.sparse import csr_matrix
 
+from ocsf_pipeline.arrays import write_arrays
 from ocsf_pipeline.classify.combine import Calibrator, Combiner, read_signs, spread_confidence
 from ocsf_pipeline.classify.hit_features import HIT_LEGS, score_hits
 from ocsf_pipeline.classify.queries import LogQuery
