@@ -40,6 +40,18 @@ class FakeEventTables:
         self.opened = 0
         self.winners: dict[datetime, tuple[int, str]] = {}
 
+    def __enter__(self) -> Self:
+        self.opened += 1
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.opened -= 1
+
     def migrate_tables(self) -> list[str]:
         names = [item.name for item in load_migrations() if item.name not in self.applied]
         self.applied += names
