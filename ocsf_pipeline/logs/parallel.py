@@ -30,9 +30,10 @@ def map_in_order(
 ) -> Iterator[Result]:
     """Yield `work(item)` for each item, in order, with at most `workers` + 1 items under way.
 
-    An error of one item is raised in its turn; items behind it are dropped.
+    One worker works ahead while the caller uses what it was given; none works only when asked. An
+    error of one item is raised in its turn; items behind it are dropped.
     """
-    if workers <= 1:
+    if workers < 1:
         yield from map(work, items)
         return
     pending: deque[Future[Result]] = deque()

@@ -109,12 +109,14 @@ def _classify_hour(
     is_recorded = before is not None and {name: before.get(name) for name in state} == state
     if before is not None and is_recorded and _holds_hour(tables, hour, len(batches.objects)):
         return _restore(hour, before["counts"])
-    mapper = EventMapper(schema, decided.decisions, compile_mappings(schema, decided.decisions))
+    mapper = EventMapper(
+        schema, decided.decisions, compile_mappings(schema, decided.decisions), worker_count=workers
+    )
     result = HourEvents(hour)
     with tables.replace_hour(hour, run_id) as writer:
         for number, batch in enumerate(batches.objects, start=1):
             progress(f"object {number} of {len(batches.objects)}: mapping {batch.key}")
-            _write_object(artefacts, writer, mapper, batch, hour, result, workers)
+            _write_object(artefacts, writer, mapper, batch, hour, result)
         if not result.is_conserved:
             raise ConservationError(
                 f"{hour:%Y-%m-%d %H}h: read {result.read_count}, but classified "
@@ -151,11 +153,11 @@ def _write_object(
     batch: ObjectBatch,
     hour: datetime,
     result: HourEvents,
-    workers: int,
 ) -> None:
     accepted = review = 0
     records = iterate_records(artefacts, batch)
-    for mapped in map_in_order(mapper.map_records, records, workers):
+    # The mapper has threads of its own: one batch ahead keeps them busy while rows are inserted.
+    for mapped in map_in_order(mapper.map_records, records, workers=1):
         writer.write_rows("events", mapped.frame)
         in_review = int((mapped.frame["status"] == "review").sum())
         review += in_review

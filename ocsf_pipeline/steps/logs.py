@@ -26,9 +26,9 @@ from ocsf_pipeline.logs.records import NORMALIZED_SCHEMA, QUARANTINE_SCHEMA, UTC
 from ocsf_pipeline.ports import ObjectRef, ObjectStore
 from ocsf_pipeline.steps.artefacts import read_frame, read_json, write_frame, write_json
 
-NORMALIZER_VERSION = "2"
+NORMALIZER_VERSION = "3"
 """Part of every batch's name: raise it when the same bytes must be read differently."""
-_PART_ROWS = 250_000
+_PART_ROWS = 150_000
 _DEFAULT_LIMITS = ReadLimits()
 Progress = Callable[[str], None]
 
@@ -146,7 +146,7 @@ def _normalize_object(
     def flush() -> None:
         nonlocal parts
         if rows:
-            write_frame(artefacts, _part_key(folder, parts), pl.concat(rows))
+            write_frame(artefacts, _part_key(folder, parts), _drop_repeated_fields(pl.concat(rows)))
             parts += 1
             rows.clear()
 
@@ -213,7 +213,16 @@ def load_hour_templates(artefacts: ObjectStore, hour: datetime) -> pl.DataFrame:
 def iterate_records(artefacts: ObjectStore, batch: ObjectBatch) -> Iterator[pl.DataFrame]:
     """Yield the records (NORMALIZED_SCHEMA) of one object, part by part."""
     for number in range(batch.part_count):
-        yield read_frame(artefacts, _part_key(batch.folder, number), NORMALIZED_SCHEMA.names())
+        part = read_frame(artefacts, _part_key(batch.folder, number), NORMALIZED_SCHEMA.names())
+        yield part.with_columns(pl.col("fields").fill_null(pl.col("raw")))
+
+
+def _drop_repeated_fields(records: pl.DataFrame) -> pl.DataFrame:
+    """Leave out `fields` where it repeats `raw`, as for compact JSON: half of what is written."""
+    is_repeated = pl.col("fields") == pl.col("raw")
+    return records.with_columns(
+        pl.when(is_repeated).then(None).otherwise(pl.col("fields")).alias("fields")
+    )
 
 
 def load_quarantine(artefacts: ObjectStore, batch: ObjectBatch) -> pl.DataFrame:
