@@ -7,7 +7,7 @@ belong here: mapping (`events`), SQL (`tables`, adapters).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -32,6 +32,7 @@ from ocsf_pipeline.tables.views import create_views_sql
 
 Progress = Callable[[str], None]
 _CONFIDENCE_BINS = 20
+_MAPPED_ROWS = 150_000
 
 
 class ConservationError(RuntimeError):
@@ -114,15 +115,10 @@ def _classify_hour(
     )
     result = HourEvents(hour)
     with tables.replace_hour(hour, run_id) as writer:
-        for number, batch in enumerate(batches.objects, start=1):
-            progress(f"object {number} of {len(batches.objects)}: mapping {batch.key}")
-            _write_object(artefacts, writer, mapper, batch, hour, result)
-        if not result.is_conserved:
-            raise ConservationError(
-                f"{hour:%Y-%m-%d %H}h: read {result.read_count}, but classified "
-                f"{result.classified_count} + review {result.review_count} + quarantined "
-                f"{result.quarantined_count}; nothing was written. Please report this as a defect."
-            )
+        records = _gather_records(artefacts, batches.objects, progress)
+        statuses = _write_events(writer, mapper, records, result)
+        for batch in batches.objects:
+            _write_account(artefacts, writer, batch, hour, statuses, result)
         writer.commit()
     tables.upsert_templates(decided.decisions.select(DECISION_SCHEMA.names()))
     write_json(artefacts, key, {**state, "counts": _keep(result)})
@@ -146,24 +142,57 @@ def prepare_tables(tables: EventTables, schema: OcsfSchema) -> list[str]:
     return applied
 
 
-def _write_object(
-    artefacts: ObjectStore,
-    writer: HourWriter,
-    mapper: EventMapper,
-    batch: ObjectBatch,
-    hour: datetime,
-    result: HourEvents,
-) -> None:
-    accepted = review = 0
-    records = iterate_records(artefacts, batch)
+def _gather_records(
+    artefacts: ObjectStore, objects: Sequence[ObjectBatch], progress: Progress
+) -> Iterator[pl.DataFrame]:
+    """Yield the records of all objects in batches worth mapping: each costs by its templates."""
+    held: list[pl.DataFrame] = []
+    for number, batch in enumerate(objects, start=1):
+        progress(f"object {number} of {len(objects)}: mapping {batch.key}")
+        for part in iterate_records(artefacts, batch):
+            held.append(part)
+            if sum(len(item) for item in held) >= _MAPPED_ROWS:
+                yield pl.concat(held)
+                held = []
+    if held:
+        yield pl.concat(held)
+
+
+def _write_events(
+    writer: HourWriter, mapper: EventMapper, records: Iterator[pl.DataFrame], result: HourEvents
+) -> Counter[tuple[str, bool]]:
+    """Map and stage all records; return rows by object and whether they wait for review."""
+    statuses: Counter[tuple[str, bool]] = Counter()
     # The mapper has threads of its own: one batch ahead keeps them busy while rows are inserted.
     for mapped in map_in_order(mapper.map_records, records, workers=1):
         writer.write_rows("events", mapped.frame)
-        in_review = int((mapped.frame["status"] == "review").sum())
-        review += in_review
-        accepted += len(mapped.frame) - in_review
+        by_object = mapped.frame.group_by("object_key", pl.col("status") == "review").len()
+        for object_key, in_review, count in by_object.iter_rows():
+            statuses[str(object_key), bool(in_review)] += int(count)
         _count(mapped, result)
+    return statuses
+
+
+def _write_account(
+    artefacts: ObjectStore,
+    writer: HourWriter,
+    batch: ObjectBatch,
+    hour: datetime,
+    statuses: Counter[tuple[str, bool]],
+    result: HourEvents,
+) -> None:
+    """Stage an object's quarantine and its row of `batches`.
+
+    Raises ConservationError when its counts do not add up.
+    """
     quarantine = load_quarantine(artefacts, batch)
+    accepted, review = statuses[batch.key, False], statuses[batch.key, True]
+    if batch.read_count != accepted + review + len(quarantine):
+        raise ConservationError(
+            f"{batch.key}: read {batch.read_count}, but classified {accepted} + review {review} + "
+            f"quarantined {len(quarantine)}; nothing of {hour:%Y-%m-%d %H}h was written. Please "
+            "report this as a defect."
+        )
     if not quarantine.is_empty():
         writer.write_rows("quarantine", quarantine)
         result.reasons.update(quarantine["reason"].to_list())
