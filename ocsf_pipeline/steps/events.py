@@ -32,7 +32,7 @@ from ocsf_pipeline.tables.views import create_views_sql
 
 Progress = Callable[[str], None]
 _CONFIDENCE_BINS = 20
-_MAPPED_ROWS = 150_000
+_MAPPED_ROWS = 100_000
 
 
 class ConservationError(RuntimeError):
