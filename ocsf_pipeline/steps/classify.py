@@ -85,7 +85,7 @@ def load_decider(
         ranker,
         index,
         embedder,
-        threshold or getattr(ranker, "threshold", 0.6),
+        threshold or ranker.threshold,
         reranker,
     )
 
