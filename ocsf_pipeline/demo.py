@@ -157,20 +157,16 @@ def _summarize(result: dg.ExecuteInProcessResult, name: str) -> str:
 def show_result(tables: EventTables, console: Console) -> None:
     """Print the tables as an analyst would query them."""
     with tables:
-        _show_tables(tables, console)
-
-
-def _show_tables(tables: EventTables, console: Console) -> None:
-    totals = tables.run_query(_TOTALS).row(0, named=True)
-    console.print(
-        f"{totals['objects']} objects: {totals['read']} logs read = "
-        f"{totals['classified']} classified + {totals['review']} for review + "
-        f"{totals['quarantined']} quarantined\n"
-    )
-    _print_table(console, "Events by class", tables.run_query(_BY_CLASS))
-    _print_table(console, "For review: the least certain", tables.run_query(_REVIEW))
-    _print_table(console, "Quarantined", tables.run_query(_QUARANTINE))
-    _print_table(console, "SELECT … FROM authentication", tables.run_query(_LOGONS))
+        totals = tables.run_query(_TOTALS).row(0, named=True)
+        console.print(
+            f"{totals['objects']} objects: {totals['read']} logs read = "
+            f"{totals['classified']} classified + {totals['review']} for review + "
+            f"{totals['quarantined']} quarantined\n"
+        )
+        _print_table(console, "Events by class", tables.run_query(_BY_CLASS))
+        _print_table(console, "For review: the least certain", tables.run_query(_REVIEW))
+        _print_table(console, "Quarantined", tables.run_query(_QUARANTINE))
+        _print_table(console, "SELECT … FROM authentication", tables.run_query(_LOGONS))
 
 
 def _print_table(console: Console, title: str, frame: pl.DataFrame) -> None:

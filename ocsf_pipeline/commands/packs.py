@@ -6,6 +6,7 @@ Belongs here: collecting every fault at once, and every text. Does not belong he
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,13 +14,13 @@ from ocsf_pipeline import resources
 from ocsf_pipeline.adapters.embedding_cache import pack_vectors
 from ocsf_pipeline.adapters.pack_files import read_pack_texts
 from ocsf_pipeline.commands.common import CommandError, Say
-from ocsf_pipeline.knowledge.chunks import build_class_chunks, examples_to_chunks
+from ocsf_pipeline.knowledge.chunks import build_class_chunks
 from ocsf_pipeline.knowledge.examples import load_examples, split_by_label
 from ocsf_pipeline.knowledge.packs import PackError, SourcePack, parse_pack
 from ocsf_pipeline.schema.model import OcsfSchema
 from ocsf_pipeline.schema.parse import parse_schema
 from ocsf_pipeline.settings import Settings
-from ocsf_pipeline.steps.knowledge import build_queries
+from ocsf_pipeline.steps.knowledge import build_corpus, build_queries
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def check_packs(folder: Path, settings: Settings) -> CheckedPacks:
         except PackError as error:
             faults.append(str(error))
     schema = _read_schema(settings)
-    examples = load_examples(packs, lambda raws: [query.text for query in build_queries(raws)])
+    examples = load_examples(packs, _make_query_texts)
     _usable, problems = split_by_label(examples, schema)
     told = (f"{item.example.product}: {item.reason}" for item in problems)
     return CheckedPacks(packs, (*faults, *dict.fromkeys(told)))
@@ -65,11 +66,10 @@ def embed_packs(settings: Settings, path: Path, say: Say) -> int:
     """
     schema = _read_schema(settings)
     packs = resources.open_packs(settings.model_copy(update={"packs_dir": ""})).read_packs()
-    loaded = load_examples(packs, lambda raws: [query.text for query in build_queries(raws)])
+    loaded = load_examples(packs, _make_query_texts)
     usable, _problems = split_by_label(loaded, schema)
-    chunks = [*build_class_chunks(schema), *examples_to_chunks(usable)]
-    queries = build_queries([example.raw for example in usable])
-    texts = {chunk.text for chunk in chunks} | {query.text for query in queries}
+    corpus = build_corpus(build_class_chunks(schema), usable)
+    texts = {chunk.text for chunk in corpus} | {example.query for example in usable}
     say(f"{len(texts):,} texts of {len(packs)} packs and {len(schema.live_classes)} classes")
     body = pack_vectors(sorted(texts), resources.open_embedder(settings))
     unfinished = path.with_name(f"{path.name}.new")
@@ -81,6 +81,10 @@ def embed_packs(settings: Settings, path: Path, say: Say) -> int:
             f"cannot write {path}: {error.strerror}; name another --output"
         ) from error
     return len(texts)
+
+
+def _make_query_texts(raws: Sequence[str]) -> list[str]:
+    return [query.text for query in build_queries(raws)]
 
 
 def _read_schema(settings: Settings) -> OcsfSchema:

@@ -17,7 +17,6 @@ from ocsf_pipeline.events.schema_view import AttributeView, TypeView
 
 EMPTY_TEXTS = ("", "-", "N/A", "(null)", "null")
 """Texts that say "no value"; they are not kept."""
-UNKNOWN_ID = 0
 OTHER_ID = 99
 
 ENUM_WORDS: Mapping[str, Mapping[str, str]] = {

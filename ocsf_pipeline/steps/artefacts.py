@@ -18,14 +18,12 @@ from ocsf_pipeline.ports import ObjectStore
 Json = dict[str, Any]
 
 
-def write_frame(store: ObjectStore, key: str, frame: pl.DataFrame) -> int:
-    """Store a frame as Parquet; return its size in bytes."""
+def write_frame(store: ObjectStore, key: str, frame: pl.DataFrame) -> None:
+    """Store a frame as Parquet."""
     buffer = io.BytesIO()
     # LZ4: batches are written once and read once or twice; zstd costs three times as much.
     frame.write_parquet(buffer, compression="lz4", statistics=False)
-    body = buffer.getvalue()
-    store.write_object(key, body)
-    return len(body)
+    store.write_object(key, buffer.getvalue())
 
 
 def read_frame(store: ObjectStore, key: str, columns: list[str] | None = None) -> pl.DataFrame:
@@ -40,7 +38,7 @@ def write_json(store: ObjectStore, key: str, document: Json) -> None:
 
 def read_json(store: ObjectStore, key: str) -> Json | None:
     """Return the JSON document under `key`, or None when there is none."""
-    if store.head_object(key) is None:
+    if not has_object(store, key):
         return None
     document: Json = json.loads(store.read_object(key))
     return document

@@ -57,10 +57,11 @@ class Decider:
 
     def decide(self, templates: pl.DataFrame) -> pl.DataFrame:
         """Decide `templates` (TEMPLATE_SCHEMA of steps.logs); return DECISION_SCHEMA."""
+        knowledge_version = self.knowledge_version()
         parts = [
             decide_templates(
                 part, self.schema, self.ranker, self.index, self.embedder,
-                threshold=self.threshold, knowledge_version=self.knowledge_version(),
+                threshold=self.threshold, knowledge_version=knowledge_version,
                 reranker=self.reranker,
             )
             for part in templates.iter_slices(_BATCH)
@@ -215,17 +216,18 @@ def _no_changes() -> pl.DataFrame:
 
 def load_written_version(artefacts: ObjectStore, hour: datetime) -> str | None:
     """Return the version of the decisions that the tables hold for `hour`; None when none."""
-    document = read_json(artefacts, _written_key(hour))
+    document = read_json(artefacts, name_written(hour))
     return str(document["version"]) if document else None
 
 
 def mark_written(artefacts: ObjectStore, hour: datetime, version: str) -> None:
     """Remember that the tables hold `hour` by decisions that `version` would make too."""
-    document = read_json(artefacts, _written_key(hour)) or {}
-    write_json(artefacts, _written_key(hour), {**document, "version": version})
+    document = read_json(artefacts, name_written(hour)) or {}
+    write_json(artefacts, name_written(hour), {**document, "version": version})
 
 
-def _written_key(hour: datetime) -> str:
+def name_written(hour: datetime) -> str:
+    """Return the key of the record of what the tables hold of `hour`."""
     return f"events/hours/{hour:%Y-%m-%d-%H}.json"
 
 

@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from ocsf_pipeline.logs.layout import format_hour_folder, format_partition, parse_hour
+from ocsf_pipeline.logs.layout import format_hour_folder, format_partition
 from ocsf_pipeline.ports import ObjectRef, ObjectStore
-from ocsf_pipeline.steps.logs import load_hour
+from ocsf_pipeline.steps.logs import list_hours, load_hour
 
 _SWEEP_HOURS = 48
 _MAX_HOURS = 400
@@ -74,7 +74,7 @@ def find_due_hours(
     whatever its hour. An hour whose newest object is younger than `settle_seconds` waits until a
     later tick finds its listing unchanged: clocks need not agree.
     """
-    hours = list_drop_hours(objects, prefix)
+    hours = list_hours(objects, prefix)
     recent_from = now - timedelta(hours=window_hours)
     recent = [hour for hour in hours if hour >= recent_from]
     older = [hour for hour in hours if hour < recent_from]
@@ -94,21 +94,6 @@ def find_due_hours(
             unsettled[partition] = digest
     swept = format_partition(turn[-1]) if turn else ""
     return due, DropCursor(unsettled, swept)
-
-
-def list_drop_hours(objects: ObjectStore, prefix: str = "") -> list[datetime]:
-    """Return every hour that has a folder in the object store, oldest first."""
-    root = prefix.strip("/")
-    start = f"{root}/" if root else ""
-    found = []
-    for day in objects.list_folders(root):
-        if not day.startswith("dt="):
-            continue
-        for name in objects.list_folders(f"{start}{day}"):
-            hour = parse_hour(f"{start}{day}/{name}/object")
-            if hour is not None:
-                found.append(hour)
-    return sorted(found)
 
 
 def digest_listing(entries: Iterable[tuple[str, str]]) -> str:

@@ -21,7 +21,7 @@ from ocsf_pipeline.logs.records import BATCH_SCHEMA
 from ocsf_pipeline.ports import EventTables, HourWriter, ObjectStore
 from ocsf_pipeline.schema.model import OcsfSchema
 from ocsf_pipeline.steps.artefacts import Json, read_json, write_json
-from ocsf_pipeline.steps.classify import HourDecisions
+from ocsf_pipeline.steps.classify import HourDecisions, name_written
 from ocsf_pipeline.steps.logs import (
     ObjectBatch,
     iterate_records,
@@ -105,7 +105,7 @@ def _classify_hour(
         "objects": sorted(f"{item.folder}" for item in batches.objects),
         "schema": schema.version,
     }
-    key = f"events/hours/{hour:%Y-%m-%d-%H}.json"
+    key = name_written(hour)
     before = read_json(artefacts, key)
     is_recorded = before is not None and {name: before.get(name) for name in state} == state
     if before is not None and is_recorded and _holds_hour(tables, hour, len(batches.objects)):

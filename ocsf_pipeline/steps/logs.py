@@ -28,6 +28,7 @@ from ocsf_pipeline.steps.artefacts import read_frame, read_json, write_frame, wr
 
 NORMALIZER_VERSION = "3"
 """Part of every batch's name: raise it when the same bytes must be read differently."""
+_FOLDER = "logs"
 _PART_ROWS = 150_000
 _DEFAULT_LIMITS = ReadLimits()
 Progress = Callable[[str], None]
@@ -232,19 +233,27 @@ def load_quarantine(artefacts: ObjectStore, batch: ObjectBatch) -> pl.DataFrame:
     return read_frame(artefacts, f"{batch.folder}/quarantine.parquet")
 
 
-def list_hours(artefacts: ObjectStore) -> list[datetime]:
-    """Return the hours that have normalised batches, oldest first."""
+def list_hours(store: ObjectStore, prefix: str = _FOLDER) -> list[datetime]:
+    """Return every hour that has a folder below `prefix`, oldest first.
+
+    Those with normalised batches among the artefacts; with another prefix, those of any store that
+    follows the layout.
+    """
+    root = prefix.strip("/")
+    start = f"{root}/" if root else ""
     found = []
-    for day in artefacts.list_folders("logs"):
-        for hour in artefacts.list_folders(f"logs/{day}"):
-            parsed = parse_hour(f"logs/{day}/{hour}/manifest.json")
-            if parsed is not None:
-                found.append(parsed)
+    for day in store.list_folders(root):
+        if not day.startswith("dt="):
+            continue
+        for name in store.list_folders(f"{start}{day}"):
+            hour = parse_hour(f"{start}{day}/{name}/object")
+            if hour is not None:
+                found.append(hour)
     return sorted(found)
 
 
 def _hour_folder(hour: datetime) -> str:
-    return format_hour_folder("logs", hour)
+    return format_hour_folder(_FOLDER, hour)
 
 
 def _part_key(folder: str, number: int) -> str:

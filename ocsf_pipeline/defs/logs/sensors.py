@@ -45,11 +45,10 @@ def new_drops(
         objects, artefacts, DropCursor.from_text(context.cursor), datetime.now(UTC),
         prefix=settings.objects_prefix, window_hours=settings.drop_window_hours,
     )  # fmt: skip
-    known = set(HOURS.get_partition_keys(dynamic_partitions_store=context.instance))
     requests = [
         request
         for item in due
-        if format_partition(item.hour) in known
+        if HOURS.has_partition_key(format_partition(item.hour))
         if (request := _request_hour(context.instance, item)) is not None
     ]
     return dg.SensorResult(
