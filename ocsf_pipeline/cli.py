@@ -150,7 +150,7 @@ def evaluate(
         typer.Argument(
             metavar="LABELS.jsonl",
             help="JSON Lines: the log, `class_uid`; optionally `acceptable`, `source`, `format`, "
-            "`activity_id`.",
+            "`activity_id`, and the expected event.",
         ),
     ],
     json_: AsJson = False,
@@ -158,26 +158,39 @@ def evaluate(
         str | None, typer.Option(metavar="FILE", help="Write the whole report as .md or .html.")
     ] = None,
     field: Annotated[str, typer.Option(help="The field that holds the log.")] = "raw",
+    expected: Annotated[
+        str, typer.Option(help="The field that holds the expected OCSF event, if any.")
+    ] = "ocsf",
 ) -> None:
-    """Measure accuracy, calibration and coverage on labelled logs."""
+    """Measure accuracy, calibration and coverage on labelled logs.
+
+    Where every line also holds the OCSF event that is expected of its log, the attributes of our
+    events are compared with it: precision, recall and F1, by attribute and by product.
+    """
     import json
 
     from ocsf_pipeline.commands import evaluate as work
+    from ocsf_pipeline.commands import evaluate_events as mapping
     from ocsf_pipeline.commands.inputs import read_batches
 
     if report is not None:
         work.check_report_path(report)
-    expected = work.read_labels(labels)
+    known = work.read_labels(labels)
+    events = mapping.read_expected(labels, expected)
     terminal, settings, memory = _open_memory(labels)
-    batches = read_batches(labels, _input_format(True, field), settings)
-    measured = work.evaluate_batches(expected, batches, memory)
+    batches = list(read_batches(labels, _input_format(True, field), settings))
+    measured = work.evaluate_batches(known, batches, memory)
+    mapped = mapping.evaluate_events(events, expected, batches, memory) if events else None
     if report is not None:
-        work.write_report(measured, report)
+        work.write_report(measured, report, mapping.format_mapping_report(mapped) if mapped else "")
         terminal.say(f"wrote {report}")
     if json_:
-        terminal.write_lines([json.dumps(measured.to_dict(), indent=1)])
-    else:
-        work.show_report(measured, terminal.out)
+        whole = {**measured.to_dict(), "mapping": mapped.to_dict() if mapped else None}
+        terminal.write_lines([json.dumps(whole, indent=1)])
+        return
+    work.show_report(measured, terminal.out)
+    if mapped:
+        mapping.show_mapping_report(mapped, terminal.out)
 
 
 @app.command()

@@ -90,9 +90,9 @@ def evaluate_batches(
     return score_predictions(labels, predictions)
 
 
-def write_report(report: Report, path: str) -> None:
-    """Write the report as `.md` or `.html`. Raises CommandError for another name."""
-    markdown = "# Evaluation\n\n" + report.to_markdown() + "\n"
+def write_report(report: Report, path: str, more: str = "") -> None:
+    """Write the report, and `more` below it, as `.md` or `.html`; another name is an error."""
+    markdown = "# Evaluation\n\n" + "\n\n".join(filter(None, (report.to_markdown(), more))) + "\n"
     suffix = Path(path).suffix.lower()
     if suffix in (".html", ".htm"):
         renderer = MarkdownIt("commonmark", {"html": False}).enable("table")

@@ -17,23 +17,35 @@ from ocsf_pipeline.events.run import encode_whole_event
 from ocsf_pipeline.logs.records import NORMALIZED_SCHEMA
 
 
+class EventMaker:
+    """Decides and maps batch after batch; templates met before cost nothing again."""
+
+    def __init__(self, memory: DecisionMemory) -> None:
+        self._memory = memory
+        self._schema = memory.decider.schema
+        self._mappings: dict[str, EventMapping] = {}
+        self._mapper = EventMapper(self._schema, memory.decisions.clear(), self._mappings)
+
+    def make_events(self, records: pl.DataFrame) -> pl.Series:
+        """Return the event of each record as JSON text; its id becomes `metadata.uid`."""
+        decisions = self._memory.decide(records)
+        new = decisions.filter(~pl.col("template_id").is_in(list(self._mappings)))
+        if not new.is_empty():
+            self._mappings.update(compile_mappings(self._schema, new))
+            self._mapper = EventMapper(self._schema, self._memory.decisions, self._mappings)
+        uid = pl.col("id_json").str.strip_chars('"').alias("event_uid")
+        named = records.with_columns(uid).select(NORMALIZED_SCHEMA.names())
+        return encode_whole_event(self._mapper.map_records(named).frame)
+
+
 def map_batches(batches: Iterable[LogBatch], memory: DecisionMemory) -> Iterator[list[str]]:
     """Yield the events of each batch, one per log, in the input's order.
 
     The id of a log becomes `metadata.uid` of its event; a log that cannot be read gives the line
     that `classify` gives for it.
     """
-    schema = memory.decider.schema
-    mappings: dict[str, EventMapping] = {}
-    mapper = EventMapper(schema, memory.decisions.clear(), mappings)
+    maker = EventMaker(memory)
     for batch in batches:
-        decisions = memory.decide(batch.records)
-        new = decisions.filter(~pl.col("template_id").is_in(list(mappings)))
-        if not new.is_empty():
-            mappings.update(compile_mappings(schema, new))
-            mapper = EventMapper(schema, memory.decisions, mappings)
-        uid = pl.col("id_json").str.strip_chars('"').alias("event_uid")
-        records = batch.records.with_columns(uid).select(NORMALIZED_SCHEMA.names())
-        events = encode_whole_event(mapper.map_records(records).frame)
+        events = maker.make_events(batch.records)
         lines = batch.records.select("position").with_columns(events.alias("line"))
         yield merge_lines(lines, batch.problems)

@@ -166,6 +166,20 @@ def test_evaluate_measures_labelled_logs(run: Callable[..., Any], tmp_path: Path
     assert "| top-1 |" in (tmp_path / "report.md").read_text()
 
 
+def test_evaluate_compares_events(run: Callable[..., Any], tmp_path: Path) -> None:
+    event = {"user": {"name": "kim"}, "status_id": 2, "status": "Failure"}
+    label = {"raw": SSH, "class_uid": 3002, "source": "sshd", "ocsf": event}
+    path = tmp_path / "pairs.jsonl"
+    path.write_text(json.dumps(label))
+    measured = json.loads(run("evaluate", str(path), "--json").out)["mapping"]
+    assert measured["by_source"]["sshd"] == measured["by_source"]["sshd"] | {"expected": 2}
+    assert measured["by_attribute"]["user.name"]["right"] == 1
+    assert "F1" in run("evaluate", str(path), "--report", str(tmp_path / "report.md")).out
+    assert "| user.name | 1 |" in (tmp_path / "report.md").read_text()
+    path.write_text(f"{json.dumps(label)}\n{json.dumps({**label, 'ocsf': None})}")
+    assert "line 2 has no event in 'ocsf'" in run("evaluate", str(path)).err.replace("\n", " ")
+
+
 @pytest.mark.parametrize(
     "line", ["not json", "[]", '{"raw": "x"}', '{"raw": "x", "class_uid": "?"}', ""]
 )
