@@ -14,6 +14,7 @@ from pathlib import Path
 import dagster as dg
 
 from ocsf_pipeline.adapters.clickhouse import ClickHouseTables
+from ocsf_pipeline.adapters.clickhouse_connection import TablesOptions
 from ocsf_pipeline.adapters.embedded_index import EmbeddedClassIndex
 from ocsf_pipeline.adapters.embedding_cache import CachedEmbedder
 from ocsf_pipeline.adapters.minilm import SentenceEmbedder
@@ -77,7 +78,15 @@ def open_class_index(settings: Settings) -> ClassIndex:
 
 def open_tables(settings: Settings) -> EventTables:
     """Return the ClickHouse tables; nothing is opened before they are used."""
-    return ClickHouseTables(settings.resolved_tables_dsn)
+    options = TablesOptions(
+        connect_timeout_s=settings.tables_connect_timeout_seconds,
+        request_timeout_s=settings.tables_request_timeout_seconds,
+        retry_count=settings.tables_retries,
+        query_timeout_s=settings.tables_query_timeout_seconds,
+        max_result_rows=settings.tables_max_result_rows,
+        retention_days=settings.tables_retention_days or None,
+    )
+    return ClickHouseTables(settings.resolved_tables_dsn, options=options)
 
 
 class SettingsResource(dg.ConfigurableResource[Settings]):

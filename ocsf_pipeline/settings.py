@@ -49,6 +49,28 @@ class Settings(BaseModel):
         description="ClickHouse: `clickhouses://user:password@host:8443/ocsf`, or embedded "
         "`chdb:///folder`. Default: `chdb://` on `tables` in the data folder.",
     )
+    tables_retention_days: Annotated[int, Field(ge=0)] = Field(
+        0,
+        description="Events, quarantine and accounts of hours older than so many days are dropped "
+        "by ClickHouse itself (TTL). 0 keeps everything.",
+    )
+    tables_connect_timeout_seconds: Annotated[float, Field(gt=0)] = Field(
+        10.0, description="Longest wait for a ClickHouse server to take a connection."
+    )
+    tables_request_timeout_seconds: Annotated[float, Field(gt=0)] = Field(
+        300.0, description="Longest silence of a ClickHouse server within one request."
+    )
+    tables_retries: Annotated[int, Field(ge=0, le=20)] = Field(
+        3,
+        description="How often a statement that can be repeated is sent again when the server "
+        "fails for now. What remains is left to Dagster's retries.",
+    )
+    tables_query_timeout_seconds: Annotated[float, Field(gt=0)] = Field(
+        60.0, description="Longest run of one query of `ocsf-pipeline query`."
+    )
+    tables_max_result_rows: Annotated[int, Field(ge=1)] = Field(
+        100_000, description="Most rows that such a query may return; more is an error."
+    )
     schema_version: str = Field(DEFAULT_VERSION, description="OCSF release to map to.")
     schema_url: str = Field(
         "",

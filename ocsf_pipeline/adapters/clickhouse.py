@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import io
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import polars as pl
 
@@ -34,6 +34,7 @@ from ocsf_pipeline.adapters.clickhouse_hours import (
     drop_leftovers,
     hold_lock,
 )
+from ocsf_pipeline.adapters.clickhouse_retry import repeat_transient
 from ocsf_pipeline.classify.decisions import DECISION_SCHEMA
 from ocsf_pipeline.ports import PermanentPortError
 from ocsf_pipeline.tables.hours import HOUR_TABLES, RowsError, check_columns, check_hour
@@ -45,6 +46,8 @@ from ocsf_pipeline.tables.migrations import (
 )
 from ocsf_pipeline.tables.overrides import OVERRIDE_SCHEMA
 from ocsf_pipeline.tables.queries import QueryError, check_query
+
+Result = TypeVar("Result")
 
 _MIGRATIONS_TABLE = """
 CREATE TABLE IF NOT EXISTS schema_migrations
@@ -167,29 +170,52 @@ class ClickHouseTables:
             text = check_query(sql)
         except QueryError as error:
             raise PermanentPortError(f"query refused: {error}") from error
-        with self, port_errors("query"):
-            client, settings = self._open_reader()
-            body = client.raw_query(
-                text, parameters=dict(parameters or {}), settings=settings, fmt="Parquet"
-            )
+
+        def ask() -> bytes:
+            with port_errors("query"):
+                client, settings = self._open_reader()
+                return bytes(
+                    client.raw_query(
+                        text, parameters=dict(parameters or {}), settings=settings, fmt="Parquet"
+                    )
+                )
+
+        with self:
+            body = self._repeat(ask)
         return pl.read_parquet(io.BytesIO(body)) if body else pl.DataFrame()
 
     # What the parts of this adapter share ---------------------------------------------------
 
-    def execute(self, sql: str, parameters: Mapping[str, object] | None = None) -> None:
-        """Run a statement without a result; the tables must be open."""
-        with port_errors(f"ClickHouse, {' '.join(sql.split()[:3])}"):
-            self._client.command(sql, parameters=dict(parameters or {}))
+    def execute(
+        self, sql: str, parameters: Mapping[str, object] | None = None, *, repeatable: bool = True
+    ) -> None:
+        """Run a statement without a result; the tables must be open.
+
+        `repeatable` statements do no harm when a lost answer makes them run twice.
+        """
+
+        def send() -> None:
+            with port_errors(f"ClickHouse, {' '.join(sql.split()[:3])}"):
+                self._client.command(sql, parameters=dict(parameters or {}))
+
+        if repeatable:
+            self._repeat(send)
+        else:
+            send()
 
     def fetch_rows(
         self, sql: str, parameters: Mapping[str, object] | None = None
     ) -> Sequence[Sequence[Any]]:
         """Run a small SELECT of the adapter's own; the tables must be open."""
-        with port_errors("ClickHouse, reading its state"):
-            result = self._client.query(
-                sql, parameters=dict(parameters or {}), tz_mode="aware"
-            ).result_rows
-        return list(result)
+
+        def ask() -> Sequence[Sequence[Any]]:
+            with port_errors("ClickHouse, reading its state"):
+                result = self._client.query(
+                    sql, parameters=dict(parameters or {}), tz_mode="aware"
+                ).result_rows
+            return list(result)
+
+        return self._repeat(ask)
 
     def insert_frame(self, table: str, rows: pl.DataFrame, row_group_rows: int) -> None:
         """Append rows to a table; null text becomes ''. The tables must be open."""
@@ -205,6 +231,12 @@ class ClickHouseTables:
             self._client.raw_insert(table, column_names=filled, insert_block=body, fmt="Parquet")
 
     # ----------------------------------------------------------------------------------------
+
+    def _repeat(self, action: Callable[[], Result]) -> Result:
+        """Do what may be done twice; again where the way to the server may have failed."""
+        if not self.capabilities.over_network:
+            return action()
+        return repeat_transient(action, self.options.retry_count, self.options.retry_wait_s)
 
     def _open(self) -> None:
         folder = self._address.folder

@@ -33,6 +33,7 @@ logger = logging.getLogger(__name__)
 DATABASE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 _FIRST_NOTICE_SECONDS = 1.0
 _NEXT_NOTICES_SECONDS = 15.0
+_OPTIONS = {"verify", "ca_cert", "client_cert", "client_cert_key"}
 
 
 @dataclass(frozen=True)
@@ -43,10 +44,12 @@ class Capabilities:
     """Several processes may have the tables open at once; else all leftovers are of dead ones."""
     keeps_session_settings: bool
     """SET lasts on a client; else settings travel with each request."""
+    over_network: bool
+    """A statement may be lost on its way, or its answer may: what can be repeated is retried."""
 
 
-SERVER = Capabilities(several_processes=True, keeps_session_settings=False)
-EMBEDDED = Capabilities(several_processes=False, keeps_session_settings=True)
+SERVER = Capabilities(several_processes=True, keeps_session_settings=False, over_network=True)
+EMBEDDED = Capabilities(several_processes=False, keeps_session_settings=True, over_network=False)
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,11 @@ class TablesOptions:
     """How long to wait for another process to close the embedded folder."""
     connect_timeout_s: float = 10.0
     request_timeout_s: float = 300.0
+    """Longest silence of a server within one request."""
+    retry_count: int = 3
+    """How often a statement that can be repeated is sent again when the server fails for now."""
+    retry_wait_s: float = 0.5
+    """Before the first repetition; doubles each time, up to ten seconds, with jitter."""
     query_timeout_s: float = 60.0
     """Longest run of one `run_query`."""
     max_result_rows: int = 100_000
@@ -85,6 +93,8 @@ class TablesAddress:
     secure: bool = False
     verify: bool = True
     ca_cert: str | None = None
+    client_cert: str | None = None
+    client_cert_key: str | None = None
 
     @property
     def capabilities(self) -> Capabilities:
@@ -102,8 +112,10 @@ def parse_dsn(dsn: str) -> tuple[TablesAddress, str | None]:
     """Return the address and the database that `dsn` names, if it names one.
 
     `chdb:///path/to/folder`, or `http(s)://user:password@host:port/database`; `clickhouse://` and
-    `clickhouses://` mean the same. Of the options after `?`, `verify=false` and `ca_cert=path`
-    are known. Raises PermanentPortError, which never shows the password.
+    `clickhouses://` mean the same. Known options after `?`: `ca_cert=path` of the authority that
+    signed the server's certificate, `client_cert=path` and `client_cert_key=path` to show one of
+    our own, and `verify=false`, which checks nothing. Raises PermanentPortError, which never shows
+    the password.
     """
     try:
         parts = urlsplit(dsn)
@@ -120,7 +132,7 @@ def parse_dsn(dsn: str) -> tuple[TablesAddress, str | None]:
             "https://user:password@host:8443/database"
         )
     options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
-    if unknown := sorted(set(options) - {"verify", "ca_cert"}):
+    if unknown := sorted(set(options) - _OPTIONS):
         raise PermanentPortError(f"the tables' DSN has unknown options: {unknown}")
     secure = parts.scheme in ("https", "clickhouses")
     address = TablesAddress(
@@ -132,6 +144,8 @@ def parse_dsn(dsn: str) -> tuple[TablesAddress, str | None]:
         secure=secure,
         verify=options.get("verify", "true").lower() not in ("false", "0", "no"),
         ca_cert=options.get("ca_cert"),
+        client_cert=options.get("client_cert"),
+        client_cert_key=options.get("client_cert_key"),
     )
     return address, parts.path.strip("/") or None
 
@@ -149,6 +163,8 @@ def open_client(address: TablesAddress, options: TablesOptions) -> Any:
             secure=address.secure,
             verify=address.verify,
             ca_cert=address.ca_cert,
+            client_cert=address.client_cert,
+            client_cert_key=address.client_cert_key,
             connect_timeout=options.connect_timeout_s,
             send_receive_timeout=options.request_timeout_s,
             # One client serves several threads; a session would refuse their second request.

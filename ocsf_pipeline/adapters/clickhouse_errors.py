@@ -15,6 +15,7 @@ from ocsf_pipeline.ports import PermanentPortError, PortError, TransientPortErro
 
 TABLE_EXISTS = 57
 UNKNOWN_TABLE = 60
+_TOO_SLOW = 159
 
 TRANSIENT_CODES = {
     159: "the statement took too long: narrow it, or raise the time limit",
@@ -48,6 +49,10 @@ _ADVICE = {
 _MAX_TEXT = 600
 
 
+class SlowStatementError(TransientPortError):
+    """A statement took too long; sent again at once, it would take as long."""
+
+
 class StatementError(PermanentPortError):
     """ClickHouse refused a statement; `code` is ClickHouse's own."""
 
@@ -75,6 +80,8 @@ def translate_error(error: driver.Error, doing: str) -> PortError:
     text = str(error).strip()
     if len(text) > _MAX_TEXT:
         text = text[:_MAX_TEXT] + " …"
+    if code == _TOO_SLOW:
+        return SlowStatementError(f"{doing}: {TRANSIENT_CODES[code]}. {text}")
     if code in TRANSIENT_CODES:
         return TransientPortError(f"{doing}: {TRANSIENT_CODES[code]}. {text}")
     if "EmbeddedServer" in text:

@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -72,6 +72,7 @@ class ClickHouseHourWriter:
             drop_leftovers(self._tables)
             rows = self._tables.fetch_rows("SELECT now64(6, 'UTC')")
             self._opened_at = rows[0][0]
+            self._refuse_expired()
             self._record("opened")
         except BaseException:
             _live_names.discard(self._token)
@@ -187,6 +188,18 @@ class ClickHouseHourWriter:
         else:
             self._tables.execute(
                 f"ALTER TABLE {table} DROP PARTITION {{hour:String}}", {"hour": partition}
+            )
+
+    def _refuse_expired(self) -> None:
+        """Refuse what the retention would take away at once, even from the staging tables."""
+        days = self._tables.options.retention_days
+        if days is None or self._opened_at is None:
+            return
+        if self._hour + timedelta(days=days) <= self._opened_at:
+            raise PermanentPortError(
+                f"hour {self._hour:%Y-%m-%d %H:00} is older than the retention of {days} days: "
+                "ClickHouse would drop its rows at once. Raise OCSF_PIPELINE_TABLES_RETENTION_DAYS "
+                "(0 keeps everything) to write it"
             )
 
     def _refuse_outdated(self) -> None:
@@ -308,7 +321,7 @@ def _try_lock(tables: ClickHouseTables, table: str) -> bool:
     key = f"{tables.database}.{table}"
     with _lock_guard:
         try:
-            tables.execute(f"CREATE TABLE {table} (at DateTime) ENGINE = Memory")
+            tables.execute(f"CREATE TABLE {table} (at DateTime) ENGINE = Memory", repeatable=False)
         except StatementError as error:
             if error.code != TABLE_EXISTS:
                 raise

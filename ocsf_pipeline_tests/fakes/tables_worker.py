@@ -21,11 +21,11 @@ class KilledTables(ClickHouseTables):
     when = ""
     text = ""
 
-    def execute(self, sql, parameters=None):  # type: ignore[no-untyped-def]
+    def execute(self, sql, parameters=None, **given):  # type: ignore[no-untyped-def]
         hit = bool(self.text) and sql.startswith(self.text)
         if hit and self.when == "before":
             os.kill(os.getpid(), signal.SIGKILL)
-        super().execute(sql, parameters)
+        super().execute(sql, parameters, **given)
         if hit and self.when == "after":
             os.kill(os.getpid(), signal.SIGKILL)
 

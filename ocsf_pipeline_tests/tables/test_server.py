@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import quote
 
@@ -20,6 +21,8 @@ from ocsf_pipeline_tests.fakes.clickhouse_server import (
     serve_clickhouse,
 )
 from ocsf_pipeline_tests.fakes.event_rows import HOUR, make_events
+
+OPTIONS = TablesOptions(connect_timeout_s=5, lock_timeout_s=5, retry_wait_s=0.001)
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +43,7 @@ def migrated(server: ClickHouseFront) -> Iterator[ClickHouseTables]:
 def tables(migrated: ClickHouseTables) -> ClickHouseTables:
     for table in ("events", "quarantine", "batches", "hour_writes", "templates", "overrides"):
         migrated.execute(f"TRUNCATE TABLE {table}")
-    migrated.options = TablesOptions(connect_timeout_s=5, lock_timeout_s=5)
+    migrated.options = OPTIONS
     return migrated
 
 
@@ -84,11 +87,38 @@ def test_a_failure_half_way_leaves_the_hour_and_a_rerun_repairs_it(
         tables.replace_hour(HOUR, "run-2") as writer,
     ):
         writer.write_rows("events", make_events(5))
-        server.failures.append(("Code: 252. DB::Exception: Too many parts", 252))
+        server.failures += [("Code: 252. DB::Exception: Too many parts", 252)] * 4
         writer.commit()
     assert count(tables, "events") == 3
     write(tables, make_events(5))
     assert count(tables, "events") == 5
+
+
+def test_what_can_be_repeated_is_sent_again(
+    tables: ClickHouseTables, server: ClickHouseFront
+) -> None:
+    server.failures += [("Code: 242. DB::Exception: Table is in readonly mode", 242)] * 3
+    assert count(tables, "events") == 0
+    assert server.failures == []
+    server.failures += [("Code: 159. DB::Exception: Timeout exceeded", 159)] * 2
+    with pytest.raises(TransientPortError, match="too long"):
+        count(tables, "events")
+    assert len(server.failures) == 1, "a slow query is not asked again"
+    server.failures.clear()
+
+
+def test_an_hour_beyond_the_retention_is_refused_with_what_to_do(
+    chdb_folder: Path, server: ClickHouseFront
+) -> None:
+    options = TablesOptions(retention_days=30)
+    dsn = f"http://{USER}:{quote(PASSWORD, safe='')}@127.0.0.1:{server.server_port}"
+    with ClickHouseTables(dsn, "short", options) as tables:
+        tables.migrate_tables()
+        with (
+            pytest.raises(PermanentPortError, match="RETENTION_DAYS"),
+            tables.replace_hour(HOUR - timedelta(days=4000), "old"),
+        ):
+            pass
 
 
 def test_a_wrong_password_says_so(server: ClickHouseFront) -> None:
