@@ -33,6 +33,8 @@ app = typer.Typer(
 )
 packs_app = typer.Typer(no_args_is_help=True, help="Your own source packs (docs/packs.md).")
 app.add_typer(packs_app, name="packs")
+ingest_app = typer.Typer(no_args_is_help=True, help="Logs pushed over HTTP (docs/ingest.md).")
+app.add_typer(ingest_app, name="ingest")
 
 _overrides: dict[str, str] = {}
 """Settings given as global options of this call; they win over the environment."""
@@ -310,6 +312,25 @@ def embed_packs(
     path = output or Path(str(files("ocsf_pipeline") / "vectors.npz"))
     count = embed(settings, path, terminal.say)
     terminal.write_lines([f"wrote {count:,} vectors to {path}"])
+
+
+@ingest_app.command(name="serve")
+def serve_ingest(
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0: all.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port to listen on.")] = 8088,
+    allow_anonymous: Annotated[
+        bool, typer.Option("--allow-anonymous", help="Take logs of anyone when no token is set.")
+    ] = False,
+) -> None:
+    """Take logs over HTTP and store them for the pipeline; answers when they are durable.
+
+    `POST /logs` (Vector, Fluent Bit, syslog-ng), `/services/collector` (Splunk HEC), `/v1/logs`
+    (OpenTelemetry); `/healthz`, `/readyz`, `/metrics`.
+    """
+    from ocsf_pipeline.commands.ingest import serve
+
+    terminal, settings = _open()
+    serve(settings, host, port, allow_anonymous, terminal.say)
 
 
 def _merge_variables() -> dict[str, str]:

@@ -109,6 +109,13 @@ class ObjectStore(Protocol):
         """Remove `key`; silent when it does not exist."""
         ...
 
+    def read_beginning(self, key: str, size_bytes: int) -> bytes:
+        """Return the first bytes of an object, fewer where it is shorter, and fetch no more.
+
+        Raises PermanentPortError when missing.
+        """
+        ...
+
 
 @runtime_checkable
 class PackSource(Protocol):

@@ -15,6 +15,7 @@ import dagster as dg
 
 from ocsf_pipeline.adapters.clickhouse import ClickHouseTables
 from ocsf_pipeline.adapters.clickhouse_connection import TablesOptions
+from ocsf_pipeline.adapters.durable_folder import DurableFolder
 from ocsf_pipeline.adapters.embedded_index import EmbeddedClassIndex
 from ocsf_pipeline.adapters.embedding_cache import CachedEmbedder
 from ocsf_pipeline.adapters.minilm import SentenceEmbedder
@@ -41,6 +42,14 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
 def open_objects(settings: Settings) -> ObjectStore:
     """Return the store that raw logs are dropped into."""
     return open_object_store(settings.resolved_objects_url)
+
+
+def open_ingest_objects(settings: Settings) -> ObjectStore:
+    """Return the same store for writing what was pushed: a write that returns is durable."""
+    url = settings.resolved_objects_url
+    if "://" not in url or url.startswith("file://"):
+        return DurableFolder(Path(url.removeprefix("file://")).expanduser())
+    return open_objects(settings)
 
 
 def open_artefacts(settings: Settings) -> ObjectStore:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from ocsf_pipeline.logs.compression import CompressionLimits
 from ocsf_pipeline.logs.read import ReadLimits
@@ -104,6 +104,45 @@ class Settings(BaseModel):
         72, description="The drop sensor looks at every hour this far back on each tick; older "
         "hours are looked at in turn.",
     )  # fmt: skip
+    ingest_tokens: SecretStr = Field(
+        SecretStr(""),
+        description="Who may push logs: `name:token`, separated by commas (docs/ingest.md).",
+    )
+    ingest_tokens_file: str = Field(
+        "",
+        description="File of such tokens, one a line; read again when it changes, without restart.",
+    )
+    ingest_max_body_bytes: Annotated[int, Field(ge=1 << 10, le=1 << 30)] = Field(
+        16 << 20, description="A larger request, as sent, is refused with 413."
+    )
+    ingest_max_text_bytes: Annotated[int, Field(ge=1 << 10, le=1 << 30)] = Field(
+        64 << 20, description="A request that decompresses to more is refused with 413."
+    )
+    ingest_max_requests: Annotated[int, Field(ge=1)] = Field(
+        512, description="Requests served at a time; more are answered 429 (HEC: 503)."
+    )
+    ingest_max_pending_bytes: Annotated[int, Field(ge=1 << 20)] = Field(
+        256 << 20,
+        description="Text held that is not stored yet; beyond it requests are answered 429 "
+        "(HEC: 503).",
+    )
+    ingest_linger_seconds: Annotated[float, Field(ge=0, le=60)] = Field(
+        0.5,
+        description="Least time between two objects of a busy endpoint: requests are gathered "
+        "meanwhile. Less answers sooner and makes more objects.",
+    )
+    ingest_object_bytes: Annotated[int, Field(ge=1 << 16, le=1 << 30)] = Field(
+        16 << 20, description="Gathered text of this size is stored at once."
+    )
+    ingest_retry_window_seconds: Annotated[float, Field(ge=0, le=86_400)] = Field(
+        900.0,
+        description="A batch that a sender repeats within this time, its answer having been lost, "
+        "is not stored again. 0: never looked for.",
+    )
+    ingest_tls_certificate: str = Field(
+        "", description="Certificate chain (PEM); with it the endpoint speaks HTTPS."
+    )
+    ingest_tls_key: str = Field("", description="Its private key (PEM).")
 
     @property
     def resolved_objects_url(self) -> str:

@@ -130,6 +130,15 @@ class ObstoreObjects:
         except _MissingObjectError:
             return
 
+    def read_beginning(self, key: str, size_bytes: int) -> bytes:
+        """Return the first bytes of an object. Raises PermanentPortError when there is none."""
+        with _port_errors(f"reading {key} in {self._description}"):
+            # A range request of an empty object is an error, so its size is asked for.
+            size = min(size_bytes, int(obstore.head(self._store, key)["size"]))
+            if not size:
+                return b""
+            return bytes(obstore.get_range(self._store, key, start=0, length=size))
+
 
 class _MissingObjectError(PermanentPortError):
     """There is no such object."""

@@ -75,6 +75,15 @@ class ObjectStoreContract:
         with pytest.raises(TransientPortError, match="replaced"):
             list(store.stream_object(first))
 
+    def test_the_beginning_is_read_alone(self, store: ObjectStore) -> None:
+        store.write_object("a", b"0123456789")
+        store.write_object("empty", b"")
+        assert store.read_beginning("a", 4) == b"0123"
+        assert store.read_beginning("a", 40) == b"0123456789"
+        assert store.read_beginning("empty", 4) == b""
+        with pytest.raises(PermanentPortError, match="missing/key"):
+            store.read_beginning("missing/key", 4)
+
     def test_missing_objects_are_named(self, store: ObjectStore) -> None:
         with pytest.raises(PermanentPortError, match="missing/key"):
             store.read_object("missing/key")

@@ -60,3 +60,6 @@ class FolderStore:
 
     def delete_object(self, key: str) -> None:
         (self._root / key).unlink(missing_ok=True)
+
+    def read_beginning(self, key: str, size_bytes: int) -> bytes:
+        return self.read_object(key)[:size_bytes]

@@ -73,6 +73,9 @@ class FakeObjectStore:
         self._bodies.pop(key, None)
         self._refs.pop(key, None)
 
+    def read_beginning(self, key: str, size_bytes: int) -> bytes:
+        return self.read_object(key)[:size_bytes]
+
     def advance(self, by: timedelta) -> None:
         """Let time pass, so that what is written from now on is that much younger."""
         self._now += by
