@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ocsf_pipeline.cli_ingest import app as ingest_app
+
 if TYPE_CHECKING:
     from ocsf_pipeline.commands.classify import DecisionMemory
     from ocsf_pipeline.commands.common import Terminal
@@ -33,7 +35,6 @@ app = typer.Typer(
 )
 packs_app = typer.Typer(no_args_is_help=True, help="Your own source packs (docs/packs.md).")
 app.add_typer(packs_app, name="packs")
-ingest_app = typer.Typer(no_args_is_help=True, help="Logs pushed over HTTP (docs/ingest.md).")
 app.add_typer(ingest_app, name="ingest")
 
 _overrides: dict[str, str] = {}
@@ -214,7 +215,7 @@ def query(
     """
     from ocsf_pipeline.commands import query as work
 
-    terminal, settings = _open()
+    terminal, settings = open_settings()
     frame = work.run_query(settings, sql, work.parse_parameters(param or []))
     if form is QueryFormat.table:
         work.show_table(frame, terminal.out)
@@ -228,7 +229,7 @@ def demo() -> None:
     """Run the whole pipeline on the sample logs and show the result."""
     from ocsf_pipeline.demo import run_demo
 
-    terminal, settings = _open()
+    terminal, settings = open_settings()
     # Dagster's resources read their settings from the environment, as in production.
     os.environ.update(_merge_variables())
     home = Path(os.environ.setdefault("DAGSTER_HOME", str(Path(".dagster_home").resolve())))
@@ -241,7 +242,7 @@ def learn() -> None:
     """Bring schema, knowledge base and ranker up to date: after an upgrade, or with new packs."""
     from ocsf_pipeline.commands.knowledge import build_knowledge
 
-    terminal, settings = _open()
+    terminal, settings = open_settings()
     build_knowledge(settings, terminal.say)
 
 
@@ -252,7 +253,7 @@ def status(json_: AsJson = False) -> None:
 
     from ocsf_pipeline.commands.status import read_status, show_status
 
-    terminal, settings = _open()
+    terminal, settings = open_settings()
     found = read_status(settings)
     if json_:
         terminal.write_lines([json.dumps(found, indent=1)])
@@ -285,7 +286,7 @@ def check_packs(
     """Check source packs against the format and the schema, and tell every fault."""
     from ocsf_pipeline.commands.packs import check_packs as check
 
-    terminal, settings = _open()
+    terminal, settings = open_settings()
     checked = check(folder, settings)
     for fault in checked.faults:
         terminal.write_lines([f"fault: {fault}"])
@@ -308,29 +309,10 @@ def embed_packs(
 
     from ocsf_pipeline.commands.packs import embed_packs as embed
 
-    terminal, settings = _open()
+    terminal, settings = open_settings()
     path = output or Path(str(files("ocsf_pipeline") / "vectors.npz"))
     count = embed(settings, path, terminal.say)
     terminal.write_lines([f"wrote {count:,} vectors to {path}"])
-
-
-@ingest_app.command(name="serve")
-def serve_ingest(
-    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0: all.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port to listen on.")] = 8088,
-    allow_anonymous: Annotated[
-        bool, typer.Option("--allow-anonymous", help="Take logs of anyone when no token is set.")
-    ] = False,
-) -> None:
-    """Take logs over HTTP and store them for the pipeline; answers when they are durable.
-
-    `POST /logs` (Vector, Fluent Bit, syslog-ng), `/services/collector` (Splunk HEC), `/v1/logs`
-    (OpenTelemetry); `/healthz`, `/readyz`, `/metrics`.
-    """
-    from ocsf_pipeline.commands.ingest import serve
-
-    terminal, settings = _open()
-    serve(settings, host, port, allow_anonymous, terminal.say)
 
 
 def _merge_variables() -> dict[str, str]:
@@ -341,7 +323,8 @@ def _merge_variables() -> dict[str, str]:
     return {**from_file, **os.environ, **_overrides}
 
 
-def _open() -> tuple["Terminal", "Settings"]:
+def open_settings() -> tuple["Terminal", "Settings"]:
+    """Return the terminal and the settings in force."""
     from ocsf_pipeline.commands.common import open_terminal
     from ocsf_pipeline.settings import read_settings
 
@@ -353,7 +336,7 @@ def _open_memory(path: str) -> tuple["Terminal", "Settings", "DecisionMemory"]:
     from ocsf_pipeline.commands.inputs import check_input
 
     check_input(path)
-    terminal, settings = _open()
+    terminal, settings = open_settings()
 
     from ocsf_pipeline.commands.classify import DecisionMemory
     from ocsf_pipeline.commands.knowledge import open_decider

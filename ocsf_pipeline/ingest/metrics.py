@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from prometheus_client import (CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest)
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
@@ -27,7 +34,8 @@ class Metrics:
     """The metrics of one endpoint, in a registry of their own."""
 
     def __init__(self) -> None:
-        disable_created_metrics()  # a second series for each: when it began to count
+        # Else there is a second series for each: when it began to count.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         self._requests = self._counter("requests", "Requests answered.", "route", "status")
         self._seconds = self._histogram("request_seconds", "Time to a 200.", "route")
