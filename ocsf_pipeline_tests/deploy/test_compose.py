@@ -51,9 +51,7 @@ def test_only_nginx_publishes_ports(services: Services) -> None:
 
 def test_only_nginx_is_on_a_network_with_a_way_out(compose: dict[str, Any]) -> None:
     open_networks = {
-        name
-        for name, network in compose["networks"].items()
-        if not (network or {}).get("internal")
+        name for name, network in compose["networks"].items() if not (network or {}).get("internal")
     }
     assert open_networks == {"public"}
     assert {
@@ -162,7 +160,9 @@ def test_settings_exist(services: Services) -> None:
 
 def test_hosts_that_are_named_exist(services: Services) -> None:
     nginx = (ROOT / "deploy" / "nginx" / "nginx.conf").read_text()
-    named = set(re.findall(r"(?:http|tcp|clickhouse|postgres|redis)://(?:[^@\s/]*@)?([\w-]+):", nginx))
+    named = set(
+        re.findall(r"(?:http|tcp|clickhouse|postgres|redis)://(?:[^@\s/]*@)?([\w-]+):", nginx)
+    )
     for service in services.values():
         for value in service.get("environment", {}).values():
             named |= set(re.findall(r"\w+://(?:[^@\s/]*@)?([\w-]+):\d+", str(value)))
