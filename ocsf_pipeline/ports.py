@@ -174,24 +174,51 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Reranking:
-    """A re-ranker's answer for one query."""
+class RerankQuestion:
+    """One template that the ranker was unsure of."""
 
+    query: str
+    """What the log says, as it was searched for."""
+    sample: str
+    """One whole log of the template, raw: written by an attacker, and full of personal data."""
     candidates: tuple[Candidate, ...]
+    """The ranker's, best first."""
+    descriptions: tuple[str, ...]
+    """What each candidate is, in the schema's words."""
+
+
+@dataclass(frozen=True)
+class Reranking:
+    """A re-ranker's answer to one question."""
+
+    scores: tuple[float, ...] = ()
+    """How likely each candidate is, in the question's order: each 0 to 1, summing to at most 1.
+    The rest is the chance of "none of these". Empty: there is no answer, the ranker's stands."""
     note: str = ""
-    """Why the answer is what it is, or why the re-ranker gave none; kept as evidence."""
+    """Why the answer is what it is, or why there is none; kept as evidence."""
+    is_final: bool = True
+    """False: it could not be asked now (an outage, a limit); another time may bring an answer."""
 
 
 @runtime_checkable
 class Reranker(Protocol):
-    """Reorders the candidates of a template that the ranker was unsure of."""
+    """Rates the candidates of templates that the ranker was unsure of."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Identifies the model and everything else that changes its answers."""
+        ...
 
-    def rerank_candidates(
-        self, queries: Sequence[str], candidates: Sequence[Sequence[Candidate]]
-    ) -> list[Reranking]:
-        """Return one Reranking per query, over exactly the classes that were given for it."""
+    @property
+    def trust(self) -> float:
+        """Share of its first choices that are right, between 0 and 1; weighs it with the ranker."""
+        ...
+
+    def rerank_candidates(self, questions: Sequence[RerankQuestion]) -> list[Reranking]:
+        """Return one Reranking per question, in order.
+
+        Never raises for the question's text. An outage is an answer without scores.
+        """
         ...
 
 

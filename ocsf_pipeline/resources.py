@@ -13,8 +13,11 @@ from pathlib import Path
 
 import dagster as dg
 
+from ocsf_pipeline.adapters.chat_client import ChatClient
+from ocsf_pipeline.adapters.chat_reranker import ChatLimits, ChatReranker
 from ocsf_pipeline.adapters.clickhouse import ClickHouseTables
 from ocsf_pipeline.adapters.clickhouse_connection import TablesOptions
+from ocsf_pipeline.adapters.cross_encoder import CrossEncoderReranker
 from ocsf_pipeline.adapters.durable_folder import DurableFolder
 from ocsf_pipeline.adapters.embedded_index import EmbeddedClassIndex
 from ocsf_pipeline.adapters.embedding_cache import CachedEmbedder
@@ -29,9 +32,10 @@ from ocsf_pipeline.ports import (
     EventTables,
     ObjectStore,
     PackSource,
+    Reranker,
     SchemaSource,
 )
-from ocsf_pipeline.settings import Settings, read_settings
+from ocsf_pipeline.settings import Settings, SettingsError, name_variable, read_settings
 
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
@@ -83,6 +87,36 @@ def open_embedder(settings: Settings) -> Embedder:
 def open_class_index(settings: Settings) -> ClassIndex:
     """Return the embedded index."""
     return EmbeddedClassIndex(open_artefacts(settings), open_embedder(settings))
+
+
+def open_reranker(settings: Settings) -> Reranker | None:
+    """Return the re-ranker that the settings name; None when it is off, as it is by default.
+
+    Raises SettingsError when a setting that it needs is empty.
+    """
+    if settings.reranker == "off":
+        return None
+    needed = ("reranker_model",) if settings.reranker == "cross_encoder" else (
+        "reranker_url", "reranker_model",
+    )  # fmt: skip
+    for field in needed:
+        if not getattr(settings, field):
+            raise SettingsError(
+                f"{name_variable('reranker')}={settings.reranker} needs {name_variable(field)}; "
+                "see docs/rerankers.md"
+            )
+    if settings.reranker == "cross_encoder":
+        return CrossEncoderReranker(
+            settings.reranker_model, trust=settings.reranker_trust, threads=settings.workers
+        )
+    key = settings.reranker_key.get_secret_value()
+    return ChatReranker(
+        ChatClient(settings.reranker_url, settings.reranker_model, key),
+        settings.reranker_model,
+        open_artefacts(settings),
+        trust=settings.reranker_trust,
+        limits=ChatLimits(settings.reranker_max_seconds, settings.reranker_max_tokens),
+    )
 
 
 def open_tables(settings: Settings) -> EventTables:
@@ -154,6 +188,14 @@ class ClassIndexResource(dg.ConfigurableResource[ClassIndex]):
         return open_class_index(load_settings())
 
 
+class RerankerResource(dg.ConfigurableResource[Reranker | None]):
+    """A second opinion on what the ranker is unsure of; None unless the settings name one."""
+
+    def create_resource(self, context: dg.InitResourceContext) -> Reranker | None:
+        """Open the re-ranker that the settings name."""
+        return open_reranker(load_settings())
+
+
 class EventTablesResource(dg.ConfigurableResource[EventTables]):
     """The ClickHouse tables that analysts query."""
 
@@ -172,5 +214,6 @@ def build_resources() -> dict[str, object]:
         "source_packs": SourcePacksResource(),
         "embedder": EmbedderResource(),
         "class_index": ClassIndexResource(),
+        "reranker": RerankerResource(),
         "event_tables": EventTablesResource(),
     }

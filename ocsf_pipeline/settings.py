@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
@@ -87,6 +87,35 @@ class Settings(BaseModel):
         0.0,
         description="Decisions below this confidence go to review. 0: the threshold that the "
         "ranker chose for 98 % precision when it was trained.",
+    )
+    reranker: Literal["off", "cross_encoder", "chat"] = Field(
+        "off",
+        description="Second opinion on templates below the threshold: `cross_encoder`, `chat` or "
+        "`off` (docs/rerankers.md).",
+    )
+    reranker_model: str = Field(
+        "",
+        description="Its model: a sentence-transformers CrossEncoder by folder or name, or the "
+        "chat endpoint's name of a model.",
+    )
+    reranker_url: str = Field(
+        "",
+        description="OpenAI-compatible endpoint of `chat`, e.g. `http://localhost:11434/v1`. Logs "
+        "go there, with secrets and personal data taken out.",
+    )
+    reranker_key: SecretStr = Field(
+        SecretStr(""), description="Key of the endpoint, sent as a bearer token."
+    )
+    reranker_trust: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.9,
+        description="Share of its choices that are right; weighs it with the ranker. Measure it "
+        "with `ocsf-pipeline evaluate`.",
+    )
+    reranker_max_seconds: Annotated[float, Field(ge=1, le=3_600)] = Field(
+        120.0, description="How long one run asks a chat endpoint at most."
+    )
+    reranker_max_tokens: Annotated[int, Field(ge=1_000)] = Field(
+        200_000, description="How many tokens one run spends there at most, answers included."
     )
     max_line_bytes: Annotated[int, Field(ge=1_024, le=64 << 20)] = Field(
         1 << 20, description="Longer lines are quarantined."

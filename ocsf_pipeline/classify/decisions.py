@@ -18,9 +18,11 @@ DECISION_SCHEMA = pl.Schema(
         "confidence": pl.Float64,  # between 0 and 1
         "status": pl.String,  # accepted, review, overridden
         "candidates": pl.String,  # JSON: [{class_uid, class_name, score}], best first, at most 5
-        "evidence": pl.String,  # JSON: [{kind, text, weight}]: chunks and fields that decided
+        "evidence": pl.String,  # JSON: [{kind, text, weight}]: fields and examples that decided
         "schema_version": pl.String,
         "knowledge_version": pl.String,
+        # The ranker's version; "+<re-ranker>" follows where one was asked, and ":failed" or
+        # ":unanswered" where it gave no answer (`rerank.spell_version`).
         "ranker_version": pl.String,
         # What the decision was made from, kept for explanation and for deciding again:
         "query": pl.String,

@@ -15,10 +15,12 @@ from rich.console import Console
 from rich.markup import escape
 
 from ocsf_pipeline.classify.decisions import DECISION_SCHEMA
+from ocsf_pipeline.classify.explain import make_printable
+from ocsf_pipeline.classify.rerank import Outcome, has_outcome
 from ocsf_pipeline.commands.common import Say
 from ocsf_pipeline.commands.inputs import LogBatch, Problem
 from ocsf_pipeline.ports import ObjectStore
-from ocsf_pipeline.steps.classify import Decider, load_decisions
+from ocsf_pipeline.steps.classify import Decider, load_decisions, summarize_reranking
 from ocsf_pipeline.steps.logs import merge_templates, summarize_templates
 
 RESULT_KEYS = (
@@ -39,6 +41,7 @@ class DecisionMemory:
         self._artefacts = artefacts
         self._version = decider.version()
         self._say = say
+        self._told: set[str] = set()
         self.decisions = pl.DataFrame(schema=DECISION_SCHEMA)
 
     def decide(self, records: pl.DataFrame) -> pl.DataFrame:
@@ -46,13 +49,24 @@ class DecisionMemory:
         templates = merge_templates([summarize_templates(records)])
         unmet = templates.join(self.decisions, on="template_id", how="anti")
         if not unmet.is_empty():
-            stored = load_decisions(self._artefacts, self._version, unmet["template_id"])
+            stored = load_decisions(self._artefacts, self._version, unmet["template_id"]).filter(
+                ~has_outcome(Outcome.failed)
+            )
             new = unmet.join(stored, on="template_id", how="anti")
             if len(new) >= _NOTICE_TEMPLATES:
                 self._say(f"deciding {len(new):,} new templates")
             decided = self.decider.decide(new).select(DECISION_SCHEMA.names())
+            self._tell_troubles(decided)
             self.decisions = pl.concat([self.decisions, stored, decided])
         return self.decisions.join(templates.select("template_id"), on="template_id", how="semi")
+
+    def _tell_troubles(self, decided: pl.DataFrame) -> None:
+        """Say on stderr, once per reason, that a re-ranker did not answer."""
+        troubles = summarize_reranking(decided, self.decider.reranker).get("troubles", {})
+        for reason, count in troubles.items():
+            if reason not in self._told:
+                self._told.add(reason)
+                self._say(f"re-ranker: {reason} ({count:,} templates)")
 
 
 def classify_batches(batches: Iterable[LogBatch], memory: DecisionMemory) -> Iterator[list[str]]:
@@ -110,7 +124,7 @@ def explain_batches(batches: Iterable[LogBatch], memory: DecisionMemory, console
     met = memory.decisions.filter(pl.col("template_id").is_in(list(counts)))
     for row in met.iter_rows(named=True):
         for line in _explain_decision(row, counts[row["template_id"]]):
-            console.print(line, highlight=False)
+            console.print(line, highlight=False, soft_wrap=True)
     for problem in problems:
         console.print(f"[red]log {escape(problem.id_json)}: {problem.reason}[/]: {problem.error}")
 
@@ -123,15 +137,16 @@ def _explain_decision(row: dict[str, Any], count: int) -> Sequence[str]:
         for item in json.loads(row["candidates"])
     ]
     evidence = [
-        f"  {item['kind']:<8} {item['weight']:>6.2f}  {escape(str(item['text']))}"
+        f"  {item['kind']:<14} {item['weight']:>5.2f}  {escape(str(item['text']))}"
         for item in json.loads(row["evidence"])
     ]
     return [
         f"[bold]{row['class_name']}[/] ({row['class_uid']}), activity {row['activity_id']}, "
         f"confidence {row['confidence']:.2f}, [{colour}]{row['status']}[/]",
         f"  template {row['template_id']}: {count:,} logs, {row['format']}, {escape(product)}",
-        f"  [dim]{escape(row['sample_raw'][:_SHOWN_CHARS])}[/]",
+        f"  [dim]{escape(make_printable(row['sample_raw'])[:_SHOWN_CHARS])}[/]",
         "  candidates: " + escape(", ".join(candidates)),
+        "  what carried it:",
         *evidence,
         "",
     ]

@@ -74,6 +74,7 @@ def _load(settings: Settings) -> Decider:
         resources.open_class_index(settings),
         resources.open_embedder(settings),
         settings.accept_threshold,
+        resources.open_reranker(settings),
     )
 
 

@@ -12,24 +12,29 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 import polars as pl
 
 from ocsf_pipeline.classify.decide import decide_templates
 from ocsf_pipeline.classify.decisions import DECISION_SCHEMA
 from ocsf_pipeline.classify.ranker import Ranker
+from ocsf_pipeline.classify.rerank import Outcome, has_outcome
 from ocsf_pipeline.ports import ClassIndex, Embedder, ObjectStore, Reranker
 from ocsf_pipeline.schema.model import OcsfSchema
 from ocsf_pipeline.steps.artefacts import read_frame, read_json, write_frame, write_json
-from ocsf_pipeline.steps.knowledge import load_ranker
+from ocsf_pipeline.steps.knowledge import load_example_names, load_ranker
 from ocsf_pipeline.steps.logs import list_hours, load_hour_templates
 from ocsf_pipeline.steps.schema import load_schema
 
 _DECISIONS = "classify/decisions"
 _BATCH = 512
 _MAX_FILES = 24
+_UNFINISHED = "+unfinished"
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,8 @@ class Decider:
     embedder: Embedder | None
     threshold: float
     reranker: Reranker | None = None
+    example_names: Mapping[str, str] = field(default_factory=dict)
+    """Event name by example id, for evidence; decides nothing."""
 
     def knowledge_version(self) -> str:
         """Version of the corpus that the index holds."""
@@ -51,7 +58,8 @@ class Decider:
         """Version of the decisions: equal versions give equal decisions."""
         parts = [
             self.knowledge_version(), self.ranker.version, self.schema.version,
-            f"{self.threshold:.4f}", self.reranker.name if self.reranker else "",
+            f"{self.threshold:.4f}",
+            f"{self.reranker.name} {self.reranker.trust:.4f}" if self.reranker else "",
         ]  # fmt: skip
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
@@ -62,7 +70,7 @@ class Decider:
             decide_templates(
                 part, self.schema, self.ranker, self.index, self.embedder,
                 threshold=self.threshold, knowledge_version=knowledge_version,
-                reranker=self.reranker,
+                reranker=self.reranker, example_names=self.example_names,
             )
             for part in templates.iter_slices(_BATCH)
         ]  # fmt: skip
@@ -88,6 +96,7 @@ def load_decider(
         embedder,
         threshold or ranker.threshold,
         reranker,
+        load_example_names(artefacts),
     )
 
 
@@ -100,19 +109,33 @@ class HourDecisions:
     new_count: int
     """Templates that were decided in this run; the others were known."""
     version: str
+    """Of the decisions; ends in `+unfinished` while a re-ranker could not be asked about some, so
+    that the hour is written again when it could."""
 
 
 def decide_hour(artefacts: ObjectStore, decider: Decider, hour: datetime) -> HourDecisions:
-    """Decide the templates of `hour` that have no decision of the current version yet."""
+    """Decide the templates of `hour` that have no decision of the current version yet.
+
+    Those about which a re-ranker could not be asked before are asked about again.
+    """
     templates = load_hour_templates(artefacts, hour)
     version = decider.version()
     known = load_decisions(artefacts, version, templates["template_id"])
-    new = templates.join(known, on="template_id", how="anti")
-    if not new.is_empty():
-        decided = decider.decide(new)
-        _store_decisions(artefacts, version, decided)
-        known = pl.concat([known, decided])
-    return HourDecisions(known.sort("template_id"), len(new), version)
+    settled = known.filter(~has_outcome(Outcome.failed))
+    unsettled = templates.join(settled, on="template_id", how="anti")
+    if not unsettled.is_empty():
+        decided = decider.decide(unsettled)
+        is_news = ~has_outcome(Outcome.failed) | ~pl.col("template_id").is_in(
+            known["template_id"].implode()
+        )
+        news = decided.filter(is_news)
+        if not news.is_empty():
+            _store_decisions(artefacts, version, news)
+        settled = pl.concat([settled, decided])
+    new_count = len(templates) - len(known)
+    is_unfinished = not settled.filter(has_outcome(Outcome.failed)).is_empty()
+    shown_version = version + _UNFINISHED if is_unfinished else version
+    return HourDecisions(settled.sort("template_id"), new_count, shown_version)
 
 
 def load_decisions(
@@ -132,7 +155,8 @@ def load_decisions(
             wanted = template_ids.alias("template_id").to_frame()
             frame = frame.join(wanted, on="template_id", how="semi")
         frames.append(frame)
-    return pl.concat(frames).unique("template_id", keep="first", maintain_order=True)
+    decisions = pl.concat(frames).sort(has_outcome(Outcome.failed), maintain_order=True)
+    return decisions.unique("template_id", keep="first", maintain_order=True)
 
 
 def _store_decisions(artefacts: ObjectStore, version: str, decisions: pl.DataFrame) -> None:
@@ -173,12 +197,15 @@ def plan_reclassification(artefacts: ObjectStore, decider: Decider) -> Reclassif
     hours: list[datetime] = []
     template_count = 0
     for hour, written in stale:
-        after = decide_hour(artefacts, decider, hour).decisions
+        decided = decide_hour(artefacts, decider, hour)
+        after = decided.decisions
+        if decided.version == written:
+            continue
         before = load_decisions(artefacts, str(written), after["template_id"])
         template_count += len(after)
         different = compare_decisions(before, after)
         if different.is_empty():
-            mark_written(artefacts, hour, version)
+            mark_written(artefacts, hour, decided.version)
         else:
             hours.append(hour)
             changed.append(different)
@@ -229,6 +256,25 @@ def mark_written(artefacts: ObjectStore, hour: datetime, version: str) -> None:
 def name_written(hour: datetime) -> str:
     """Return the key of the record of what the tables hold of `hour`."""
     return f"events/hours/{hour:%Y-%m-%d-%H}.json"
+
+
+def summarize_reranking(decisions: pl.DataFrame, reranker: Reranker | None) -> dict[str, Any]:
+    """Return how often a re-ranker answered, and why it did not, for people; `off` without one."""
+    if reranker is None:
+        return {"name": "off"}
+    troubles: Counter[str] = Counter()
+    trouble = has_outcome(Outcome.failed) | has_outcome(Outcome.unanswered)
+    for evidence in decisions.filter(trouble)["evidence"]:
+        notes = [item["text"] for item in json.loads(evidence) if item["kind"] == "reranker"]
+        troubles.update(notes[-1:] or ["it gave no reason"])
+    return {
+        "name": reranker.name,
+        **{
+            outcome.name: int(decisions.select(has_outcome(outcome).sum()).item())
+            for outcome in Outcome
+        },
+        "troubles": dict(troubles.most_common(10)),
+    }
 
 
 def summarize_changes(changes: pl.DataFrame) -> list[tuple[str, str, int]]:

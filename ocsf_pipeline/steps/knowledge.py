@@ -214,6 +214,15 @@ def load_stored_examples(artefacts: ObjectStore) -> list[LabelledExample]:
     ]
 
 
+def load_example_names(artefacts: ObjectStore) -> dict[str, str]:
+    """Return the event's name of each example in force by its id; none before there are any."""
+    pointer = read_json(artefacts, f"{_EXAMPLES}/current.json")
+    if pointer is None:
+        return {}
+    key = f"{_EXAMPLES}/{pointer['version']}.parquet"
+    return dict(read_frame(artefacts, key, ["example_id", "event_name"]).iter_rows())
+
+
 def _load_queries(artefacts: ObjectStore) -> list[LogQuery]:
     frame = _load_rows(artefacts, _EXAMPLES, "labelled_examples")
     names = [item.name for item in fields(LogQuery)]

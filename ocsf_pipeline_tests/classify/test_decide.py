@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 
 import polars as pl
 
 from ocsf_pipeline.classify.decide import decide_templates
 from ocsf_pipeline.classify.decisions import DECISION_SCHEMA
 from ocsf_pipeline.classify.ranker import Ranker
-from ocsf_pipeline.ports import Candidate, Reranking
 from ocsf_pipeline_tests.classify.conftest import Knowledge
 from ocsf_pipeline_tests.fakes.embedder import FakeEmbedder
+from ocsf_pipeline_tests.fakes.reranker import FakeReranker
 
 LOGIN = json.dumps({"eventType": "user.session.start", "actor": {"type": "User"}})
 PROSE = "It rained all afternoon, so we stayed in and read the old letters once more."
@@ -88,7 +87,9 @@ def test_evidence_names_examples_and_words(knowledge: Knowledge, rich_ranker: Ra
     assert "example" in kinds
     assert kinds - {"example"}
     example = next(item for item in evidence if item["kind"] == "example")
-    assert example["text"] == "okta: Authentication"
+    assert example["text"] == "okta: Authentication, Logon"
+    field = next(item for item in evidence if "eventType" in item["text"])
+    assert field["text"].startswith("eventType: user.session.start (")
 
 
 def test_no_templates_give_no_rows(knowledge: Knowledge, ranker: Ranker) -> None:
@@ -97,47 +98,34 @@ def test_no_templates_give_no_rows(knowledge: Knowledge, ranker: Ranker) -> None
     assert rows.schema == DECISION_SCHEMA
 
 
-class ReversingReranker:
-    """Turns the candidates round; remembers what it was asked."""
-
-    name = "reversing"
-
-    def __init__(self, note: str = "turned round", is_mute: bool = False) -> None:
-        self.asked: list[str] = []
-        self._note = note
-        self._is_mute = is_mute
-
-    def rerank_candidates(
-        self, queries: Sequence[str], candidates: Sequence[Sequence[Candidate]]
-    ) -> list[Reranking]:
-        self.asked.extend(queries)
-        return [
-            Reranking(() if self._is_mute else tuple(reversed(items)), self._note)
-            for items in candidates
-        ]
-
-
 def test_a_reranker_sees_only_what_is_unsure(knowledge: Knowledge, rich_ranker: Ranker) -> None:
     plain = decide(knowledge, rich_ranker)
     threshold = float(plain["confidence"][0])
-    reranker = ReversingReranker()
+    reranker = FakeReranker(trust=0.999)
     rows = decide_templates(
         TWO, knowledge.schema, rich_ranker, knowledge.index, FakeEmbedder(), threshold, "k1",
         reranker,
     )  # fmt: skip
-    assert reranker.asked == [plain["query"][1]]
+    [question] = reranker.questions
+    assert (question.query, question.sample) == (plain["query"][1], PROSE)
+    assert len(question.candidates) == 10
     assert rows["class_uid"][0] == plain["class_uid"][0]
-    assert rows["class_uid"][1] == json.loads(plain["candidates"][1])[-1]["class_uid"]
-    assert "turned round" in rows["evidence"][1]
+    assert rows["class_uid"][1] == question.candidates[-1].class_uid
+    assert f"chose {question.candidates[-1].class_uid}" in rows["evidence"][1]
+    version = rich_ranker.version
+    assert rows["ranker_version"].to_list() == [version, f"{version}+fake"]
+    assert [len(json.loads(text)) for text in rows["candidates"]] == [5, 5]
 
 
-def test_a_reranker_without_an_answer_leaves_the_rankers(
+def test_a_reranker_that_fails_leaves_the_rankers_answer(
     knowledge: Knowledge, rich_ranker: Ranker
 ) -> None:
     plain = decide(knowledge, rich_ranker)
     rows = decide_templates(
         TWO, knowledge.schema, rich_ranker, knowledge.index, FakeEmbedder(), 1.0, "k1",
-        ReversingReranker("the endpoint did not answer", is_mute=True),
+        FakeReranker(outage="the endpoint did not answer"),
     )  # fmt: skip
-    assert rows["class_uid"].to_list() == plain["class_uid"].to_list()
+    kept = ("class_uid", "activity_id", "confidence", "candidates")
+    assert rows.select(kept).equals(plain.select(kept))
     assert "the endpoint did not answer" in rows["evidence"][0]
+    assert rows["ranker_version"][0] == f"{rich_ranker.version}+fake:failed"

@@ -22,6 +22,7 @@ from ocsf_pipeline.adapters.schema_package import EmbeddedSchemaSource
 from ocsf_pipeline.definitions import build_defs
 from ocsf_pipeline.knowledge.packs import SourcePack
 from ocsf_pipeline.logs.layout import format_hour_folder, format_partition
+from ocsf_pipeline.ports import ClassIndex, Embedder, Reranker
 from ocsf_pipeline.settings import Settings
 from ocsf_pipeline_tests.fakes.embedder import FakeEmbedder
 
@@ -52,6 +53,8 @@ class Pipeline:
     artefacts: ObstoreObjects
     tables: ClickHouseTables
     definitions: dg.Definitions
+    embedder: Embedder
+    class_index: ClassIndex
 
     def drop(self, name: str, body: bytes, hour: datetime = HOUR) -> str:
         """Put an object into an hour; return its key."""
@@ -74,13 +77,16 @@ class Pipeline:
         )
 
 
-def build_pipeline(folder: Path, packs: ChosenPacks | None = None) -> Pipeline:
+def build_pipeline(
+    folder: Path, packs: ChosenPacks | None = None, reranker: Reranker | None = None
+) -> Pipeline:
     """Build everything below `folder`."""
     packs = packs or ChosenPacks()
     settings = Settings(data_dir=folder)
     objects = open_object_store(str(folder / "objects"))
     artefacts = open_object_store(str(folder / "artefacts"))
     embedder = FakeEmbedder()
+    index = EmbeddedClassIndex(artefacts, embedder)
     tables = ClickHouseTables(f"chdb://{folder / 'tables'}")
     resources = {
         "settings": settings,
@@ -89,11 +95,15 @@ def build_pipeline(folder: Path, packs: ChosenPacks | None = None) -> Pipeline:
         "schema_source": EmbeddedSchemaSource(),
         "source_packs": packs,
         "embedder": embedder,
-        "class_index": EmbeddedClassIndex(artefacts, embedder),
+        "class_index": index,
+        "reranker": reranker,
         "event_tables": tables,
     }
     wrapped = {key: dg.ResourceDefinition.hardcoded_resource(v) for key, v in resources.items()}
-    return Pipeline(folder, packs, settings, objects, artefacts, tables, build_defs(wrapped))
+    definitions = build_defs(wrapped)
+    return Pipeline(
+        folder, packs, settings, objects, artefacts, tables, definitions, embedder, index
+    )
 
 
 def make_ssh_lines(count: int, minute: int = 0) -> bytes:

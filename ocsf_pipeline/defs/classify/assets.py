@@ -4,13 +4,14 @@ import dagster as dg
 
 from ocsf_pipeline.defs.common import HOUR_BACKFILLS, HOURS, OWNERS, RETRIES, retry_transient_only
 from ocsf_pipeline.logs.layout import format_partition, parse_partition
-from ocsf_pipeline.ports import ClassIndex, Embedder, ObjectStore
+from ocsf_pipeline.ports import ClassIndex, Embedder, ObjectStore, Reranker
 from ocsf_pipeline.settings import Settings
 from ocsf_pipeline.steps.classify import (
     decide_hour,
     load_decider,
     plan_reclassification,
     summarize_changes,
+    summarize_reranking,
 )
 from ocsf_pipeline.steps.reports import chart_counts, format_table
 
@@ -26,10 +27,11 @@ def template_decisions(
     artefacts: dg.ResourceParam[ObjectStore],
     class_index: dg.ResourceParam[ClassIndex],
     embedder: dg.ResourceParam[Embedder],
+    reranker: dg.ResourceParam[Reranker | None],
     settings: dg.ResourceParam[Settings],
 ) -> dg.MaterializeResult[None]:
     """The OCSF class of every template of one hour; only templates never seen are decided."""
-    decider = load_decider(artefacts, class_index, embedder, settings.accept_threshold)
+    decider = load_decider(artefacts, class_index, embedder, settings.accept_threshold, reranker)
     decided = decide_hour(artefacts, decider, parse_partition(context.partition_key))
     review = int((decided.decisions["status"] == "review").sum())
     counts = dict(decided.decisions["class_name"].value_counts().rows())
@@ -43,6 +45,7 @@ def template_decisions(
             "decided_in_this_run": decided.new_count,
             "for_review": review,
             "decision_version": decided.version,
+            "reranker": dg.MetadataValue.json(summarize_reranking(decided.decisions, reranker)),
             "classes": dg.MetadataValue.md(chart_counts(counts, "class")),
             "least_certain": dg.MetadataValue.md(format_table(rows.columns, rows.rows())),
         },
@@ -58,13 +61,14 @@ def reclassification_plan(
     artefacts: dg.ResourceParam[ObjectStore],
     class_index: dg.ResourceParam[ClassIndex],
     embedder: dg.ResourceParam[Embedder],
+    reranker: dg.ResourceParam[Reranker | None],
     settings: dg.ResourceParam[Settings],
 ) -> dg.MaterializeResult[None]:
     """What the current knowledge changes in hours that are classified already: before and after.
 
     A sensor requests exactly these hours again.
     """
-    decider = load_decider(artefacts, class_index, embedder, settings.accept_threshold)
+    decider = load_decider(artefacts, class_index, embedder, settings.accept_threshold, reranker)
     plan = plan_reclassification(artefacts, decider)
     hours = [format_partition(hour) for hour in plan.hours]
     return dg.MaterializeResult(

@@ -11,7 +11,7 @@ from ocsf_pipeline.defs.common import (
     retry_transient_only,
 )
 from ocsf_pipeline.logs.layout import parse_partition
-from ocsf_pipeline.ports import ClassIndex, Embedder, EventTables, ObjectStore
+from ocsf_pipeline.ports import ClassIndex, Embedder, EventTables, ObjectStore, Reranker
 from ocsf_pipeline.settings import Settings
 from ocsf_pipeline.steps.classify import decide_hour, load_decider
 from ocsf_pipeline.steps.events import HourEvents, classify_hour
@@ -40,12 +40,13 @@ def classified_events(
     artefacts: dg.ResourceParam[ObjectStore],
     class_index: dg.ResourceParam[ClassIndex],
     embedder: dg.ResourceParam[Embedder],
+    reranker: dg.ResourceParam[Reranker | None],
     event_tables: dg.ResourceParam[EventTables],
     settings: dg.ResourceParam[Settings],
 ) -> dg.MaterializeResult:  # type: ignore[type-arg]  # a parameter hides the checks
     """The events of one hour in ClickHouse: whole, valid OCSF, replaced atomically."""
     hour = parse_partition(context.partition_key)
-    decider = load_decider(artefacts, class_index, embedder, settings.accept_threshold)
+    decider = load_decider(artefacts, class_index, embedder, settings.accept_threshold, reranker)
     decided = decide_hour(artefacts, decider, hour)
     result = classify_hour(
         artefacts, event_tables, decider.schema, decided, hour, context.run.run_id,
