@@ -10,11 +10,14 @@ ARGS ?=
 # the CPU is taken; `TORCH_INDEX=` takes what PyPI has.
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 
+# An emulator of Azure's blobs; the tests of Azure are left out, and say so, where it is not installed.
+AZURITE_VERSION := 3.35.0
+
 export DAGSTER_HOME := $(CURDIR)/.dagster_home
 export DAGSTER_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test bench lint format constraints clean
+.PHONY: help setup demo dev test azurite bench lint format constraints clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +54,11 @@ dev: setup .dagster_home/dagster.yaml ## Open Dagster's UI on the same data: htt
 test: setup ## Run the tests
 	@$(BIN)/python -m pytest $(ARGS)
 
+azurite: .azurite/node_modules/.bin/azurite-blob ## Install the server that tests of Azure need (npm, 190 MB)
+
+.azurite/node_modules/.bin/azurite-blob:
+	@npm install --prefix .azurite --no-save --no-audit --no-fund --loglevel=error azurite@$(AZURITE_VERSION)
+
 bench: setup ## Run the benchmarks and print JSON; less: make bench ARGS='--events 100000'
 	@$(BIN)/python -m ocsf_pipeline.bench $(ARGS)
 
@@ -70,5 +78,5 @@ constraints: ## Write constraints.txt anew from .venv
 	@mv constraints.new constraints.txt
 
 clean: ## Remove .venv, caches and Dagster's run history; the data stays
-	@rm -rf $(VENV) .dagster_home .pytest_cache .ruff_cache .mypy_cache .hypothesis build dist
+	@rm -rf $(VENV) .azurite .dagster_home .pytest_cache .ruff_cache .mypy_cache .hypothesis build dist
 	@find ocsf_pipeline ocsf_pipeline_tests -name __pycache__ -prune -exec rm -rf {} +

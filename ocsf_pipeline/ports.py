@@ -33,6 +33,10 @@ class PermanentPortError(PortError):
     """Another try cannot help: a wrong key, a missing bucket, a document of the wrong kind."""
 
 
+class ObjectChangedError(TransientPortError):
+    """An object is no longer what a listing said: replaced, or gone. Look at it again."""
+
+
 @dataclass(frozen=True)
 class SchemaDocument:
     """One OCSF schema export as received, not yet parsed."""
@@ -94,15 +98,23 @@ class ObjectStore(Protocol):
         """Return the whole content; for small artefacts. Raises PermanentPortError when missing."""
         ...
 
+    def try_read_object(self, key: str) -> bytes | None:
+        """Return the whole content, or None when there is no such object, in one request."""
+        ...
+
     def stream_object(self, ref: ObjectRef) -> Iterator[bytes]:
         """Yield the content of exactly `ref.version` in pieces of bounded size.
 
-        Raises TransientPortError when the object was replaced since `ref` was listed.
+        Raises ObjectChangedError when the object was replaced or deleted since `ref` was listed.
+        What was yielded before must then be thrown away.
         """
         ...
 
     def write_object(self, key: str, body: bytes) -> ObjectRef:
-        """Store `body` under `key` atomically: readers see the old object or the new one."""
+        """Store `body` under `key` atomically: readers see the old object or the new one.
+
+        `last_modified` of the answer may be this machine's time instead of the store's.
+        """
         ...
 
     def delete_object(self, key: str) -> None:

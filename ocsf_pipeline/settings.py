@@ -33,8 +33,8 @@ class Settings(BaseModel):
     )
     objects_url: str = Field(
         "",
-        description="Where raw logs are dropped: a folder, s3://, gs://, az://. "
-        "Default: `objects` in the data folder.",
+        description="Where raw logs are dropped: a folder, s3://, gs://, az:// "
+        "(docs/object-storage.md). Default: `objects` in the data folder.",
     )
     objects_prefix: str = Field(
         "logs", description="Folder below it that holds `dt=YYYY-MM-DD/hour=HH/`."

@@ -1,62 +1,93 @@
 """ObjectStore over obstore: a local folder, S3 and compatibles, GCS, Azure, chosen by URL.
 
 Belongs here: the port's methods on an obstore store, turning its errors into the port's. Does not
-belong here: what the objects mean, which URL to use (`resources`).
+belong here: what the objects mean, which URL to use (`resources`), reading URLs (`object_urls`).
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
-from datetime import UTC, timedelta
-from pathlib import Path
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import obstore
-from obstore.exceptions import BaseError, NotFoundError, PreconditionError
+from obstore.exceptions import (
+    BaseError,
+    InvalidPathError,
+    NotFoundError,
+    NotSupportedError,
+    PermissionDeniedError,
+    PreconditionError,
+    UnauthenticatedError,
+)
 from obstore.store import LocalStore, from_url
 
-from ocsf_pipeline.ports import ObjectRef, PermanentPortError, TransientPortError
-
-_PIECE_BYTES = 4 << 20
-_LIST_CHUNK = 1_000
-_UNFINISHED = "#"  # obstore's local store stages a write as `<key>#<number>` beside the object
-# Options of the connection; obstore takes them apart from those of the store.
-_CLIENT_OPTIONS = frozenset(
-    {"allow_http", "allow_invalid_certificates", "connect_timeout", "proxy_url", "timeout"}
+from ocsf_pipeline.adapters.object_urls import parse_store_url
+from ocsf_pipeline.ports import (
+    ObjectChangedError,
+    ObjectRef,
+    PermanentPortError,
+    PortError,
+    TransientPortError,
 )
-# Some seconds of patience with a store that stumbles; Dagster's own retries come after.
+
+_PIECE_BYTES = 8 << 20
+_LIST_CHUNK = 1_000
+_MESSAGE_CHARS = 400
+_STATUS = re.compile(r"non-2xx status code: (\d{3})")
+_REFUSALS = (PermissionDeniedError, UnauthenticatedError, PermissionError)
+# obstore's local store stages a write as `<key>#<number>` beside the object.
+_STAGED = re.compile(r"#\d+$")
+# Some seconds of patience with a store that stumbles or throttles; Dagster's retries come after.
 _RETRIES: dict[str, Any] = {
-    "max_retries": 4,
-    "retry_timeout": timedelta(seconds=60),
+    "max_retries": 6,
+    "retry_timeout": timedelta(seconds=90),
     "backoff": {
         "init_backoff": timedelta(milliseconds=100),
-        "max_backoff": timedelta(seconds=5),
+        "max_backoff": timedelta(seconds=10),
         "base": 2,
     },
+}
+_CLIENT_OPTIONS: dict[str, Any] = {
+    # https is what every store has by default: whoever names an http:// endpoint means it.
+    "allow_http": True,
+    "connect_timeout": timedelta(seconds=5),
+    "timeout": timedelta(seconds=60),  # of one request: a piece, a page of a listing, a write
 }
 
 
 def open_object_store(url: str, options: Mapping[str, str] | None = None) -> ObstoreObjects:
     """Open the store at `url`: a path or file:// URL, s3://, gs://, az:// with an optional prefix.
 
-    `options` are obstore's own (endpoint, region, credentials …); what is absent is taken from the
-    environment that the cloud's own tools read. A local folder is made where it is missing.
+    Options of the store (endpoint, region, …) stand behind a `?` in the URL or in `options`; what
+    is absent, credentials above all, is taken from the environment that the cloud's own tools read,
+    or from the machine's identity. A local folder is made where it is missing.
     Raises PermanentPortError for a URL that names no kind of store.
     """
-    if "://" not in url or url.startswith("file://"):
-        folder = Path(url.removeprefix("file://")).expanduser().resolve()
-        folder.mkdir(parents=True, exist_ok=True)
-        return ObstoreObjects(LocalStore(folder), str(folder))
+    place = parse_store_url(url, options)
+    if place.folder is not None:
+        try:
+            place.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise PermanentPortError(
+                f"the folder {place.folder} cannot be made: {error}; give one that this user may "
+                "write"
+            ) from error
+        return ObstoreObjects(LocalStore(place.folder), place.name)
     try:
-        given = dict(options or {})
-        client = {name: given.pop(name) for name in _CLIENT_OPTIONS & given.keys()}
-        store = from_url(url, client_options=client, retry_config=_RETRIES, **given)  # type: ignore[call-overload]
+        store = from_url(  # type: ignore[call-overload]
+            place.name,
+            client_options={**_CLIENT_OPTIONS, **place.client_options},
+            retry_config=_RETRIES,
+            **place.options,
+        )
     except (BaseError, ValueError) as error:
         raise PermanentPortError(
-            f"object store {url!r} cannot be opened: {error}; use a folder, s3://bucket/prefix, "
-            "gs://bucket/prefix or az://container/prefix"
+            f"object store {place.name!r} cannot be opened: {_cut(error)}; use a folder, "
+            "s3://bucket/prefix, gs://bucket/prefix or az://container/prefix"
         ) from error
-    return ObstoreObjects(store, url)
+    return ObstoreObjects(store, place.name)
 
 
 class ObstoreObjects:
@@ -65,6 +96,7 @@ class ObstoreObjects:
     def __init__(self, store: Any, description: str) -> None:
         self._store = store
         self._description = description
+        self._is_folder = isinstance(store, LocalStore)
 
     def __repr__(self) -> str:
         return f"ObstoreObjects({self._description})"
@@ -72,16 +104,18 @@ class ObstoreObjects:
     def list_objects(self, prefix: str) -> Iterator[ObjectRef]:
         """Yield every object below the folder `prefix` ('' for all), sorted by key."""
         with _port_errors(f"listing {prefix or 'all objects'} in {self._description}"):
-            metas = [
-                meta
+            refs = [
+                _make_ref(meta)
                 for chunk in obstore.list(
                     self._store, prefix=_folder(prefix), chunk_size=_LIST_CHUNK
                 )
                 for meta in chunk
             ]
-        for meta in sorted(metas, key=lambda item: str(item["path"])):
-            ref = _make_ref(meta)
-            if _UNFINISHED not in ref.key.rsplit("/", 1)[-1]:
+        folder = prefix.strip("/")
+        for ref in sorted(refs, key=lambda item: item.key):
+            # Consoles mark a folder by an empty object of its name, which is no object of ours.
+            is_marker = ref.key == folder and not ref.size_bytes
+            if not is_marker and not (self._is_folder and _STAGED.search(ref.key)):
                 yield ref
 
     def list_folders(self, prefix: str) -> list[str]:
@@ -103,24 +137,57 @@ class ObstoreObjects:
         with _port_errors(f"reading {key} in {self._description}"):
             return bytes(obstore.get(self._store, key).bytes())
 
+    def try_read_object(self, key: str) -> bytes | None:
+        """Return the whole content, or None when there is no such object."""
+        try:
+            return self.read_object(key)
+        except _MissingObjectError:
+            return None
+
     def stream_object(self, ref: ObjectRef) -> Iterator[bytes]:
-        """Yield the content of `ref.version` in pieces; TransientPortError when it was replaced."""
-        with _port_errors(f"reading {ref.key} in {self._description}"):
-            result = obstore.get(self._store, ref.key)
-            found = _make_ref(result.meta)
-            if found.version != ref.version:
-                raise TransientPortError(
-                    f"{ref.key} was replaced while it was being read (version {ref.version} became "
-                    f"{found.version}); it is read again at the next run"
-                )
-            for piece in result.stream(min_chunk_size=_PIECE_BYTES):
-                yield bytes(piece)
+        """Yield the content of `ref.version` in pieces; ObjectChangedError when it is no more.
+
+        Each piece is a request of its own, so that a slow reader holds no connection open and a
+        request that fails costs one piece.
+        """
+        for start in range(0, ref.size_bytes, _PIECE_BYTES):
+            end = min(start + _PIECE_BYTES, ref.size_bytes)
+            yield self._read_piece(ref, start, end)
+
+    def _read_piece(self, ref: ObjectRef, start: int, end: int) -> bytes:
+        doing = f"reading {ref.key} in {self._description}"
+        try:
+            with _port_errors(doing):
+                result = obstore.get(self._store, ref.key, options={"range": (start, end)})
+                found = _make_ref(result.meta)
+                piece = bytes(result.bytes()) if found.version == ref.version else b""
+        except PortError as error:
+            # A piece beyond the end of a shorter object fails like a broken store: look which.
+            current = self.head_object(ref.key)
+            if current is None:
+                raise ObjectChangedError(f"{ref.key} was deleted since it was listed") from error
+            if current.version == ref.version:
+                raise
+            found, piece = current, b""
+        if found.version != ref.version:
+            raise ObjectChangedError(
+                f"{ref.key} was replaced while it was being read (version {ref.version} became "
+                f"{found.version}); it is read again"
+            )
+        if len(piece) != end - start:
+            raise TransientPortError(
+                f"{doing}: {len(piece)} bytes came instead of {end - start}; it is read again"
+            )
+        return piece
 
     def write_object(self, key: str, body: bytes) -> ObjectRef:
-        """Store `body` atomically and return its reference."""
+        """Store `body` atomically and return its reference; its time is this machine's."""
         with _port_errors(f"writing {key} in {self._description}"):
-            obstore.put(self._store, key, body)
-            return _make_ref(obstore.head(self._store, key))
+            stored = obstore.put(self._store, key, body)
+            if stored["e_tag"] is None:
+                return _make_ref(obstore.head(self._store, key))
+        now = datetime.now(UTC)
+        return ObjectRef(key, _strip_quotes(str(stored["e_tag"])), len(body), now)
 
     def delete_object(self, key: str) -> None:
         """Remove `key`; silent when it does not exist."""
@@ -141,7 +208,7 @@ class ObstoreObjects:
 
 
 class _MissingObjectError(PermanentPortError):
-    """There is no such object."""
+    """There is no such object, or no such bucket."""
 
 
 class _port_errors:  # noqa: N801 - used as a context manager, reads as a verb phrase
@@ -154,14 +221,42 @@ class _port_errors:  # noqa: N801 - used as a context manager, reads as a verb p
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, (NotFoundError, FileNotFoundError)):
-            raise _MissingObjectError(f"{self._doing}: no such object") from error
-        if isinstance(error, PreconditionError):
-            raise TransientPortError(f"{self._doing}: the object changed meanwhile") from error
-        if isinstance(error, (BaseError, OSError)):
-            raise TransientPortError(
-                f"{self._doing} failed: {error}; check the store's address, credentials and network"
-            ) from error
+        if isinstance(error, (BaseError, OSError, ValueError)):
+            raise _translate(error, self._doing) from error
+
+
+def _translate(error: BaseException, doing: str) -> PortError:
+    status = _read_status(error)
+    if isinstance(error, (NotFoundError, FileNotFoundError)) or status == 404:
+        return _MissingObjectError(
+            f"{doing}: there is no such object, bucket or container; check the name"
+        )
+    if isinstance(error, PreconditionError):
+        return ObjectChangedError(f"{doing}: the object changed meanwhile")
+    if isinstance(error, _REFUSALS) or status in {401, 403}:
+        return PermanentPortError(
+            f"{doing} is not allowed: {_cut(error)}; check the credentials, what they may do, and "
+            "the clock of this machine"
+        )
+    if isinstance(error, (InvalidPathError, NotSupportedError, ValueError)):
+        return PermanentPortError(
+            f"{doing} is not possible: {_cut(error)}; names must not have empty parts, '.', '..' "
+            "or control characters: rename the object"
+        )
+    return TransientPortError(
+        f"{doing} failed: {_cut(error)}; check the store's address, credentials and network"
+    )
+
+
+def _read_status(error: BaseException) -> int | None:
+    """Return the HTTP status that a listing failed with; obstore has it in the text only."""
+    found = _STATUS.search(str(error))
+    return int(found.group(1)) if found else None
+
+
+def _cut(error: BaseException) -> str:
+    """Return what an error says, without the internals that obstore prints below it."""
+    return " ".join(str(error).partition("\n\nDebug source")[0].split())[:_MESSAGE_CHARS]
 
 
 def _folder(prefix: str) -> str | None:
@@ -173,7 +268,11 @@ def _make_ref(meta: Any) -> ObjectRef:
     version = meta.get("e_tag") or f"{modified.isoformat()}-{meta['size']}"
     return ObjectRef(
         key=str(meta["path"]),
-        version=str(version).strip('"'),
+        version=_strip_quotes(str(version)),
         size_bytes=int(meta["size"]),
         last_modified=modified,
     )
+
+
+def _strip_quotes(version: str) -> str:
+    return version.strip('"')

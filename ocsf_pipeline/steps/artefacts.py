@@ -38,9 +38,10 @@ def write_json(store: ObjectStore, key: str, document: Json) -> None:
 
 def read_json(store: ObjectStore, key: str) -> Json | None:
     """Return the JSON document under `key`, or None when there is none."""
-    if not has_object(store, key):
+    body = store.try_read_object(key)
+    if body is None:
         return None
-    document: Json = json.loads(store.read_object(key))
+    document: Json = json.loads(body)
     return document
 
 

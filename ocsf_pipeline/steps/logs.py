@@ -23,13 +23,14 @@ from ocsf_pipeline.logs.normalize import ObjectContext, TemplateRegistry
 from ocsf_pipeline.logs.parallel import read_object_in_parallel
 from ocsf_pipeline.logs.read import ObjectSummary, ReadLimits
 from ocsf_pipeline.logs.records import NORMALIZED_SCHEMA, QUARANTINE_SCHEMA, UTC_TIME, Columns
-from ocsf_pipeline.ports import ObjectRef, ObjectStore
+from ocsf_pipeline.ports import ObjectChangedError, ObjectRef, ObjectStore
 from ocsf_pipeline.steps.artefacts import read_frame, read_json, write_frame, write_json
 
 NORMALIZER_VERSION = "3"
 """Part of every batch's name: raise it when the same bytes must be read differently."""
 _FOLDER = "logs"
 _PART_ROWS = 150_000
+_CHANGES = 4
 _DEFAULT_LIMITS = ReadLimits()
 Progress = Callable[[str], None]
 
@@ -101,31 +102,56 @@ def normalize_hour(
     progress: Progress = lambda _text: None,
     workers: int = 2,
 ) -> HourBatches:
-    """Normalise the objects of `hour` that are new or changed; put exactly those in force."""
+    """Normalise the objects of `hour` that are new or changed; put exactly those in force.
+
+    An object that changes while it is read is looked at again, and one that is gone by then is left
+    out, whatever the listing said: some stores' listings lag behind. Raises ObjectChangedError for
+    an object that does not stand still.
+    """
     registry = registry or TemplateRegistry()
-    known = {item.folder: item for item in _read_manifest(artefacts, hour)}
+    before = _read_manifest(artefacts, hour)
+    known = {item.folder: item for item in before}
     batches: list[ObjectBatch] = []
     read = 0
     refs = list(objects.list_objects(format_hour_folder(prefix, hour)))
-    for number, ref in enumerate(refs, start=1):
+
+    def normalize(ref: ObjectRef) -> ObjectBatch:
+        nonlocal read
         context = ObjectContext(ref.key, ref.version, hour, ref.last_modified)
         folder = f"{_hour_folder(hour)}/{NORMALIZER_VERSION}-{context.uid_prefix}"
-        batch = known.get(folder)
-        if batch is None:
-            progress(
-                f"object {number} of {len(refs)}: reading {ref.key} ({ref.size_bytes:,} bytes)"
-            )
-            batch = _normalize_object(
-                objects, artefacts, ref, context, folder, registry, limits, workers
-            )
-            read += 1
-        batches.append(batch)
+        if folder in known:
+            return known[folder]
+        read += 1
+        progress(f"reading {ref.key} ({ref.size_bytes:,} bytes), one of {len(refs)} objects")
+        return _normalize_object(
+            objects, artefacts, ref, context, folder, registry, limits, workers
+        )
+
+    for ref in refs:
+        batch = _take_newest(objects, ref, normalize)
+        if batch is not None:
+            batches.append(batch)
     result = HourBatches(hour, tuple(batches), read)
     if read or len(batches) != len(known):
         document = {"objects": [asdict(item) for item in batches]}
         write_json(artefacts, f"{_hour_folder(hour)}/manifest.json", document)
         _delete_stale(artefacts, hour, {item.folder for item in batches})
     return result
+
+
+def _take_newest(
+    objects: ObjectStore, ref: ObjectRef, normalize: Callable[[ObjectRef], ObjectBatch]
+) -> ObjectBatch | None:
+    """Normalise the object at its newest version; None when it is gone."""
+    for _attempt in range(_CHANGES - 1):
+        try:
+            return normalize(ref)
+        except ObjectChangedError:
+            current = objects.head_object(ref.key)
+            if current is None:
+                return None
+            ref = current
+    return normalize(ref)
 
 
 def _normalize_object(

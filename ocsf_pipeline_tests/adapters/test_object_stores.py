@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from obstore.store import MemoryStore
 
+from ocsf_pipeline.adapters import object_store
 from ocsf_pipeline.adapters.object_store import ObstoreObjects, open_object_store
-from ocsf_pipeline.ports import ObjectRef, ObjectStore, PermanentPortError, TransientPortError
+from ocsf_pipeline.adapters.object_urls import parse_store_url
+from ocsf_pipeline.ports import (
+    ObjectChangedError,
+    ObjectRef,
+    ObjectStore,
+    PermanentPortError,
+    TransientPortError,
+)
 from ocsf_pipeline_tests.contracts.object_store import ObjectStoreContract
 from ocsf_pipeline_tests.fakes.object_store import FakeObjectStore
 
@@ -59,21 +68,45 @@ def test_a_large_object_comes_in_pieces_of_bounded_size(tmp_path: Path) -> None:
     assert max(map(len, pieces)) <= 8 << 20
 
 
-def test_a_vanished_object_is_permanent_and_an_unreachable_store_is_transient(
-    tmp_path: Path,
-) -> None:
+def test_a_url_may_carry_options_but_no_secrets() -> None:
+    place = parse_store_url("s3://bucket/some/prefix?endpoint=http://127.0.0.1:9&allow_http=true")
+    assert place.name == "s3://bucket/some/prefix"
+    assert place.options == {"endpoint": "http://127.0.0.1:9"}
+    assert place.client_options == {"allow_http": True}
+    for url in (
+        "s3://bucket?secret_access_key=hush", "s3://key:hush@bucket", "az://c?account_key=hush",
+        "gs://bucket?bearer_token=hush",
+    ):  # fmt: skip
+        with pytest.raises(PermanentPortError, match="does not belong in the URL") as caught:
+            open_object_store(url)
+        assert "hush" not in str(caught.value)
+    with pytest.raises(PermanentPortError, match="names no bucket"):
+        open_object_store("s3:///prefix")
+    with pytest.raises(PermanentPortError, match="cannot be opened"):
+        open_object_store("s3://bucket?no_such_option=1")
+
+
+def test_an_object_that_shrinks_or_grows_while_it_is_read_is_not_mixed(tmp_path: Path) -> None:
+    """A shipper may write in place, as a plain copy does."""
     store = open_object_store(str(tmp_path))
-    ref = store.write_object("a", b"x")
-    store.delete_object("a")
-    with pytest.raises(PermanentPortError, match="reading a"):
-        list(store.stream_object(ref))
-    away = open_object_store(
-        "s3://bucket/prefix",
-        {
-            "endpoint": "http://127.0.0.1:9", "access_key_id": "x", "secret_access_key": "y",
-            "region": "eu-west-1", "allow_http": "true", "virtual_hosted_style_request": "false",
-        },
-    )  # fmt: skip
-    away_ref = ObjectRef("a", "v", 1, ref.last_modified)
-    with pytest.raises(TransientPortError, match="check the store's address"):
-        list(away.stream_object(away_ref))
+    for after in (b"short", b"y" * (20 << 20)):
+        ref = store.write_object("a", b"x" * (17 << 20))
+        pieces = store.stream_object(ref)
+        next(pieces)
+        (tmp_path / "a").write_bytes(after)
+        with pytest.raises(ObjectChangedError, match="replaced while it was being read"):
+            list(pieces)
+
+
+def test_an_unreachable_store_is_transient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(object_store, "_RETRIES", {"max_retries": 0})
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "y")
+    away = open_object_store("s3://bucket/prefix?endpoint=http://127.0.0.1:9")
+    for use in (
+        lambda: list(away.stream_object(ObjectRef("a", "v", 1, datetime.now(UTC)))),
+        lambda: list(away.list_objects("")),
+        lambda: away.write_object("a", b"x"),
+    ):
+        with pytest.raises(TransientPortError, match="check the store's address"):
+            use()

@@ -45,6 +45,9 @@ class FolderStore:
         except FileNotFoundError as error:
             raise PermanentPortError(f"no object {key!r}") from error
 
+    def try_read_object(self, key: str) -> bytes | None:
+        return self.read_object(key) if (self._root / key).exists() else None
+
     def stream_object(self, ref: ObjectRef) -> Iterator[bytes]:
         yield self.read_object(ref.key)
 

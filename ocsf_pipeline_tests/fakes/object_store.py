@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
-from ocsf_pipeline.ports import ObjectRef, PermanentPortError, TransientPortError
+from ocsf_pipeline.ports import ObjectChangedError, ObjectRef, PermanentPortError
 
 _EPOCH = datetime(2025, 1, 1, tzinfo=UTC)
 
@@ -54,10 +54,16 @@ class FakeObjectStore:
             raise PermanentPortError(f"no object {key!r}; check the key and the store's root")
         return self._bodies[key]
 
+    def try_read_object(self, key: str) -> bytes | None:
+        self.reads.append(key)
+        return self._bodies.get(key)
+
     def stream_object(self, ref: ObjectRef) -> Iterator[bytes]:
         current = self._refs.get(ref.key)
-        if current is None or current.version != ref.version:
-            raise TransientPortError(f"{ref.key!r} was replaced since it was listed; list again")
+        if current is None:
+            raise ObjectChangedError(f"{ref.key!r} was deleted since it was listed; list again")
+        if current.version != ref.version:
+            raise ObjectChangedError(f"{ref.key!r} was replaced since it was listed; list again")
         body = self._bodies[ref.key]
         for start in range(0, len(body), self._piece_bytes):
             yield body[start : start + self._piece_bytes]
