@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ocsf_pipeline.cli_ingest import app as ingest_app
+from ocsf_pipeline.cli_overrides import build_override_app
 
 if TYPE_CHECKING:
     from ocsf_pipeline.commands.classify import DecisionMemory
@@ -315,20 +316,23 @@ def embed_packs(
     terminal.write_lines([f"wrote {count:,} vectors to {path}"])
 
 
-def _merge_variables() -> dict[str, str]:
-    """Return the variables in force: those of `.env`, of the environment, of global options."""
-    from dotenv import dotenv_values
-
-    from_file = {name: value or "" for name, value in dotenv_values(".env").items()}
-    return {**from_file, **os.environ, **_overrides}
-
-
 def open_settings() -> tuple["Terminal", "Settings"]:
     """Return the terminal and the settings in force."""
     from ocsf_pipeline.commands.common import open_terminal
     from ocsf_pipeline.settings import read_settings
 
     return open_terminal(), read_settings(_merge_variables())
+
+
+app.add_typer(build_override_app(open_settings), name="override")
+
+
+def _merge_variables() -> dict[str, str]:
+    """Return the variables in force: those of `.env`, of the environment, of global options."""
+    from dotenv import dotenv_values
+
+    from_file = {name: value or "" for name, value in dotenv_values(".env").items()}
+    return {**from_file, **os.environ, **_overrides}
 
 
 def _open_memory(path: str) -> tuple["Terminal", "Settings", "DecisionMemory"]:

@@ -288,7 +288,7 @@ class EventTables(Protocol):
         ...
 
     def upsert_templates(self, rows: pl.DataFrame) -> None:
-        """Insert or replace rows of `templates` by template_id, shaped as DECISION_SCHEMA."""
+        """Insert or replace rows of `templates` by template_id, shaped as TEMPLATE_ROWS."""
         ...
 
     def append_overrides(self, rows: pl.DataFrame) -> None:

@@ -35,7 +35,6 @@ from ocsf_pipeline.adapters.clickhouse_hours import (
     hold_lock,
 )
 from ocsf_pipeline.adapters.clickhouse_retry import repeat_transient
-from ocsf_pipeline.classify.decisions import DECISION_SCHEMA
 from ocsf_pipeline.ports import PermanentPortError
 from ocsf_pipeline.tables.hours import HOUR_TABLES, RowsError, check_columns, check_hour
 from ocsf_pipeline.tables.migrations import (
@@ -46,6 +45,7 @@ from ocsf_pipeline.tables.migrations import (
 )
 from ocsf_pipeline.tables.overrides import OVERRIDE_SCHEMA
 from ocsf_pipeline.tables.queries import QueryError, check_query
+from ocsf_pipeline.tables.templates import TEMPLATE_ROWS
 
 Result = TypeVar("Result")
 
@@ -147,8 +147,8 @@ class ClickHouseTables:
             raise PermanentPortError(str(error)) from error
 
     def upsert_templates(self, rows: pl.DataFrame) -> None:
-        """Insert or replace rows of `templates` by template_id, shaped as DECISION_SCHEMA."""
-        self._append("templates", rows, DECISION_SCHEMA)
+        """Insert or replace rows of `templates` by template_id, shaped as TEMPLATE_ROWS."""
+        self._append("templates", rows, TEMPLATE_ROWS)
 
     def append_overrides(self, rows: pl.DataFrame) -> None:
         """Append analysts' overrides, shaped as OVERRIDE_SCHEMA; none is ever changed."""

@@ -17,7 +17,7 @@ from ocsf_pipeline.classify.words import OBJECTS, VERBS, spell_key, split_words
 from ocsf_pipeline.logs.shapes import NAMING_KEYS, SORTING_KEYS
 
 # Of the keys that name events, those that name the event itself, not the alert's rule or title.
-_HEADING = re.compile(
+HEADING_KEY = re.compile(
     r"(?i)^(?:event_?(?:name|type|action|code|id|simplename|subtype|operation|kind)|eventtypename|"
     r"(?:log|action|activity|operation|audit|message|record|change|request|trigger|query)_?type|"
     r"operation(?:_?name)?(?:value)?|activity(?:_?name|displayname)?|action(?:_?name)?|verb|"
@@ -160,7 +160,7 @@ def _sort_leaf(leaf: Leaf, parts: _Parts) -> None:
         _read_message(text, parts)
     elif len(text) > MAX_VALUE_CHARS or _GUID.search(text):
         return
-    elif _HEADING.match(last):
+    elif HEADING_KEY.match(last):
         parts.heads[_describe(key, text)] = None
     elif _NAMING.match(last):
         parts.names[_describe(key, text)] = None

@@ -11,9 +11,11 @@ from filelock import FileLock
 from ocsf_pipeline import resources
 from ocsf_pipeline.classify.ranker import RankerError
 from ocsf_pipeline.commands.common import Say
+from ocsf_pipeline.commands.query import has_tables
 from ocsf_pipeline.ports import PermanentPortError
 from ocsf_pipeline.settings import Settings
 from ocsf_pipeline.steps.classify import Decider, load_decider
+from ocsf_pipeline.steps.corrections import Corrections, load_corrections
 from ocsf_pipeline.steps.knowledge import (
     store_class_chunks,
     store_examples,
@@ -53,8 +55,12 @@ def build_knowledge(settings: Settings, say: Say) -> Decider:
     chunks = store_class_chunks(artefacts, stored.schema)
     say(f"2/5 {chunks.count:,} texts about the classes")
     packs = resources.open_packs(settings).read_packs()
-    examples = store_examples(artefacts, stored.schema, packs)
-    say(f"3/5 {examples.rows.count:,} labelled examples from {len(packs)} source packs")
+    learned = _load_corrections(settings)
+    examples = store_examples(artefacts, stored.schema, packs, learned.examples, learned.queries)
+    say(
+        f"3/5 {examples.rows.count:,} labelled examples, of {len(packs)} source packs and "
+        f"{len(learned.examples):,} of overrides"
+    )
     for problem in examples.problems:
         say(f"    left out: {problem.example.product}: {problem.reason}")
     say("4/5 embedding what is new")
@@ -66,6 +72,13 @@ def build_knowledge(settings: Settings, say: Say) -> Decider:
     ranker = update_ranker(artefacts, stored.schema, index, resources.open_embedder(settings))
     say(f"5/5 ranker {ranker.ranker.version}, {'trained' if ranker.is_changed else 'unchanged'}")
     return _load(settings)
+
+
+def _load_corrections(settings: Settings) -> Corrections:
+    """Return what analysts taught; nothing where there are no tables yet."""
+    if not has_tables(settings):
+        return Corrections()
+    return load_corrections(resources.open_tables(settings))
 
 
 def _load(settings: Settings) -> Decider:

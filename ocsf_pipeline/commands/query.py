@@ -43,13 +43,18 @@ def run_query(settings: Settings, sql: str, parameters: Mapping[str, str]) -> pl
 
 def require_tables(settings: Settings) -> None:
     """Refuse an embedded database that does not exist yet, in place of making an empty one."""
-    dsn = settings.resolved_tables_dsn
-    folder = Path(dsn.removeprefix("chdb://"))
-    if dsn.startswith("chdb://") and not folder.exists():
+    if not has_tables(settings):
+        folder = settings.resolved_tables_dsn.removeprefix("chdb://")
         raise CommandError(
             f"there are no tables in {folder} yet: run `ocsf-pipeline demo`, or materialise an "
             "hour in `make dev`; --data-dir names another folder"
         )
+
+
+def has_tables(settings: Settings) -> bool:
+    """Whether there may be tables: an embedded folder exists, a server is taken to have them."""
+    dsn = settings.resolved_tables_dsn
+    return not dsn.startswith("chdb://") or Path(dsn.removeprefix("chdb://")).exists()
 
 
 def parse_parameters(pairs: Sequence[str]) -> dict[str, str]:

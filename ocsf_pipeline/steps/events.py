@@ -13,7 +13,6 @@ from datetime import datetime
 
 import polars as pl
 
-from ocsf_pipeline.classify.decisions import DECISION_SCHEMA
 from ocsf_pipeline.events.execute import EventMapper, MappedEvents
 from ocsf_pipeline.events.mapping import compile_mappings
 from ocsf_pipeline.logs.parallel import map_in_order
@@ -28,6 +27,7 @@ from ocsf_pipeline.steps.logs import (
     load_hour,
     load_quarantine,
 )
+from ocsf_pipeline.tables.templates import describe_templates
 from ocsf_pipeline.tables.views import create_views_sql
 
 Progress = Callable[[str], None]
@@ -120,7 +120,7 @@ def _classify_hour(
         for batch in batches.objects:
             _write_account(artefacts, writer, batch, hour, statuses, result)
         writer.commit()
-    tables.upsert_templates(decided.decisions.select(DECISION_SCHEMA.names()))
+    tables.upsert_templates(describe_templates(decided.decisions))
     write_json(artefacts, key, {**state, "counts": _keep(result)})
     return result
 

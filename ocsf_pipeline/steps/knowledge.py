@@ -25,6 +25,7 @@ from ocsf_pipeline.knowledge.examples import (
     LabelledExample,
     LabelProblem,
     load_examples,
+    merge_examples,
     split_by_label,
 )
 from ocsf_pipeline.knowledge.packs import SourcePack
@@ -94,8 +95,12 @@ def store_examples(
     schema: OcsfSchema,
     packs: Mapping[str, SourcePack],
     overrides: Sequence[LabelledExample] = (),
+    override_queries: Mapping[str, LogQuery] | None = None,
 ) -> StoredExamples:
-    """Make labelled examples of packs and overrides and put them in force."""
+    """Make labelled examples of packs and overrides and put them in force.
+
+    `override_queries` are queries by raw text that are known already.
+    """
     queries: dict[str, LogQuery] = {}
 
     def make_queries(raws: Sequence[str]) -> list[str]:
@@ -103,8 +108,9 @@ def store_examples(
         queries.update(zip(raws, built, strict=True))
         return [query.text for query in built]
 
-    loaded = [*load_examples(packs, make_queries), *overrides]
+    loaded = merge_examples(load_examples(packs, make_queries), overrides)
     usable, problems = split_by_label(loaded, schema)
+    queries.update(override_queries or {})
     missing = [item.raw for item in usable if item.raw not in queries]
     queries.update(zip(missing, build_queries(missing), strict=True))
     frame = _frame_records(usable).hstack(

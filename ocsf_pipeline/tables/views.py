@@ -4,7 +4,8 @@ Belongs here: SQL text of views, as a pure function of the schema. Does not belo
 (`ddl/`), or running anything (`adapters.clickhouse`).
 
 Every view shows events with overrides applied. An override of one event wins over one of its
-template; of two of the same kind the newer wins; an undone one counts no more.
+template, and that over one of its product's event type; of two of the same kind the newer wins; an
+undone one counts no more.
 """
 
 from __future__ import annotations
@@ -59,20 +60,36 @@ _TAKEN_NAMES = frozenset(
     }
 )
 
-_ACTIVE_OVERRIDES = f"""
-SELECT kind, key, override_id, author, reason, {", ".join(OVERRIDABLE_COLUMNS)}
-FROM
+# An override of an event type covers the templates that it named when it was made, and those that
+# the product's events of that name have had since.
+ACTIVE_OVERRIDES = f"""
+WITH live AS
 (
-    SELECT *,
-        if(scope = 'event', 'event', 'template') AS kind,
-        arrayJoin(if(scope = 'event', [event_uid], template_ids)) AS key
+    SELECT *
     FROM overrides
     WHERE undoes = ''
         AND override_id NOT IN (SELECT undoes FROM overrides WHERE undoes != '')
 )
-ORDER BY created_at DESC, override_id DESC
+SELECT kind, key, override_id, scope, created_at, author, reason, {", ".join(OVERRIDABLE_COLUMNS)}
+FROM
+(
+    SELECT *, 'event' AS kind, event_uid AS key FROM live WHERE scope = 'event'
+    UNION ALL
+    SELECT *, 'template' AS kind, arrayJoin(template_ids) AS key FROM live WHERE scope != 'event'
+    UNION ALL
+    SELECT o.*, 'template' AS kind, t.template_id AS key
+    FROM (SELECT * FROM live WHERE scope = 'event_type') AS o
+    INNER JOIN
+    (
+        SELECT template_id, lower(source) AS product, lower(arrayJoin(event_types)) AS name
+        FROM templates FINAL
+        WHERE lower(source) IN (SELECT lower(source) FROM overrides WHERE scope = 'event_type')
+    ) AS t ON lower(o.source) = t.product AND lower(o.event_type) = t.name
+)
+ORDER BY scope = 'event_type', created_at DESC, override_id DESC
 LIMIT 1 BY kind, key
 """  # noqa: S608
+"""One row per event or template that an override covers: the one that counts."""
 
 _CURRENT_TEMPLATES = """
 SELECT t.*, a.event_count AS event_count, a.review_count AS review_count,
@@ -139,7 +156,7 @@ def create_views_sql(schema: OcsfSchema) -> list[str]:
     Each replaces the view of its name; run them with the pipeline's database as the default.
     """
     views = {
-        "active_overrides": _ACTIVE_OVERRIDES,
+        "active_overrides": ACTIVE_OVERRIDES,
         "current_events": _select_current("SELECT * FROM events"),
         "current_templates": _CURRENT_TEMPLATES,
         "review_queue": _REVIEW_QUEUE,
@@ -149,6 +166,12 @@ def create_views_sql(schema: OcsfSchema) -> list[str]:
     for name, event_class in name_class_views(schema).items():
         views[name] = _select_class(event_class, schema)
     return [f"CREATE OR REPLACE VIEW `{name}` AS {sql.strip()}" for name, sql in views.items()]
+
+
+def select_current_events() -> str:
+    """Return the SELECT behind `current_events`: for use where the views may not be made yet."""
+    active = f"SELECT * FROM ({ACTIVE_OVERRIDES})"  # noqa: S608
+    return _select_current("SELECT * FROM events", active)
 
 
 def name_class_views(schema: OcsfSchema) -> dict[str, EventClass]:
@@ -214,10 +237,10 @@ def _select_class(event_class: EventClass, schema: OcsfSchema) -> str:
     return f"SELECT {selected} FROM ({_select_current(rows)}) WHERE class_uid = {uid}"  # noqa: S608
 
 
-def _select_current(rows: str) -> str:
-    """`rows`, a SELECT of all columns of events, with overrides applied."""
+def _select_current(rows: str, active: str = "SELECT * FROM active_overrides") -> str:
+    """`rows`, a SELECT of all columns of events, with the overrides of `active` applied."""
     columns = ", ".join(_current_column(name) for name in EVENT_SCHEMA)
-    by_kind = "SELECT * FROM active_overrides WHERE kind = '{kind}'"
+    by_kind = active + " WHERE kind = '{kind}'"
     return (
         f"SELECT {columns} FROM ({rows}) AS e "  # noqa: S608
         f"LEFT ANY JOIN ({by_kind.format(kind='event')}) AS oe ON e.event_uid = oe.key "

@@ -12,10 +12,10 @@ from typing import Any
 
 import polars as pl
 
-from ocsf_pipeline.classify.decisions import DECISION_SCHEMA
 from ocsf_pipeline.events.rows import EVENT_SCHEMA
 from ocsf_pipeline.logs.records import BATCH_SCHEMA, QUARANTINE_SCHEMA
 from ocsf_pipeline.tables.overrides import OVERRIDE_SCHEMA
+from ocsf_pipeline.tables.templates import TEMPLATE_ROWS
 
 HOUR = datetime(2026, 3, 1, 14, tzinfo=UTC)
 
@@ -108,6 +108,8 @@ def make_quarantine(bodies: Sequence[bytes], hour: datetime = HOUR) -> pl.DataFr
 def make_decision(template_id: str, **values: Any) -> dict[str, Any]:
     return {
         "template_id": template_id,
+        "source": "OpenSSH",
+        "event_types": [],
         "class_uid": 3002,
         "class_name": "Authentication",
         "category_uid": 3,
@@ -123,7 +125,7 @@ def make_decision(template_id: str, **values: Any) -> dict[str, Any]:
 
 
 def make_decisions(rows: Sequence[dict[str, Any]]) -> pl.DataFrame:
-    return make_frame(DECISION_SCHEMA, rows)
+    return make_frame(TEMPLATE_ROWS, rows)
 
 
 def make_override(override_id: str, minute: int = 0, **values: Any) -> pl.DataFrame:

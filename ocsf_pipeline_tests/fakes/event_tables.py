@@ -14,12 +14,12 @@ from typing import Self
 
 import polars as pl
 
-from ocsf_pipeline.classify.decisions import DECISION_SCHEMA
 from ocsf_pipeline.ports import PermanentPortError
 from ocsf_pipeline.tables.hours import HOUR_TABLES, RowsError, check_columns, check_hour, check_rows
 from ocsf_pipeline.tables.migrations import load_migrations
 from ocsf_pipeline.tables.overrides import OVERRIDE_SCHEMA
 from ocsf_pipeline.tables.queries import QueryError, check_query
+from ocsf_pipeline.tables.templates import TEMPLATE_ROWS
 
 _PARAMETER = re.compile(r"\{(\w+):[^}]+\}")
 
@@ -30,7 +30,7 @@ class FakeEventTables:
     def __init__(self, fail_commit: Exception | None = None) -> None:
         self.frames: dict[str, pl.DataFrame] = {
             **{table: pl.DataFrame(schema=schema) for table, schema in HOUR_TABLES.items()},
-            "templates": pl.DataFrame(schema=DECISION_SCHEMA),
+            "templates": pl.DataFrame(schema=TEMPLATE_ROWS),
             "overrides": pl.DataFrame(schema=OVERRIDE_SCHEMA),
         }
         self.fail_commit = fail_commit
@@ -67,7 +67,7 @@ class FakeEventTables:
             raise PermanentPortError(str(error)) from error
 
     def upsert_templates(self, rows: pl.DataFrame) -> None:
-        self._append("templates", rows, DECISION_SCHEMA)
+        self._append("templates", rows, TEMPLATE_ROWS)
         self.frames["templates"] = self.frames["templates"].unique("template_id", keep="last")
 
     def append_overrides(self, rows: pl.DataFrame) -> None:

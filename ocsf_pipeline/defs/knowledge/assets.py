@@ -2,30 +2,43 @@
 
 import dagster as dg
 
-from ocsf_pipeline.defs.common import KNOWLEDGE_POOL, OWNERS, RETRIES, retry_transient_only
-from ocsf_pipeline.ports import ClassIndex, Embedder, ObjectStore, PackSource
+from ocsf_pipeline.defs.common import (
+    KNOWLEDGE_POOL,
+    OWNERS,
+    RETRIES,
+    TABLES_POOL,
+    retry_transient_only,
+)
+from ocsf_pipeline.ports import ClassIndex, Embedder, EventTables, ObjectStore, PackSource
+from ocsf_pipeline.steps.corrections import load_corrections
 from ocsf_pipeline.steps.knowledge import store_examples, update_knowledge_base, update_ranker
 from ocsf_pipeline.steps.reports import chart_counts, format_table
 from ocsf_pipeline.steps.schema import load_schema
 
 
 @dg.asset(
-    group_name="knowledge", kinds={"yaml", "parquet"}, owners=OWNERS, code_version="1",
-    deps=["ocsf_schema"],
+    group_name="knowledge", kinds={"yaml", "parquet"}, owners=OWNERS, code_version="2",
+    deps=["ocsf_schema"], pool=TABLES_POOL, retry_policy=RETRIES,
 )  # fmt: skip
 @retry_transient_only
 def labelled_examples(
-    artefacts: dg.ResourceParam[ObjectStore], source_packs: dg.ResourceParam[PackSource]
+    artefacts: dg.ResourceParam[ObjectStore],
+    source_packs: dg.ResourceParam[PackSource],
+    event_tables: dg.ResourceParam[EventTables],
 ) -> dg.MaterializeResult[None]:
-    """Logs whose class is known: from the source packs that are installed and from your own."""
+    """Logs whose class is known: from source packs, and from what analysts decided."""
     packs = source_packs.read_packs()
-    stored = store_examples(artefacts, load_schema(artefacts), packs)
+    learned = load_corrections(event_tables)
+    stored = store_examples(
+        artefacts, load_schema(artefacts), packs, learned.examples, learned.queries
+    )
     problems = [(problem.example.product, problem.reason) for problem in stored.problems]
     return dg.MaterializeResult(
         data_version=dg.DataVersion(stored.rows.version),
         metadata={
             "examples": stored.rows.count,
             "packs": len(packs),
+            "from_overrides": len(learned.examples),
             "classes": len({example.class_uid for example in stored.examples}),
             "version": stored.rows.version,
             "left_out": len(problems),
