@@ -156,8 +156,20 @@ class Embedder(Protocol):
 class ClassIndex(Protocol):
     """A searchable index over class chunks: the embedded index, or a Trieve dataset."""
 
+    @property
+    def name(self) -> str:
+        """Identifies how it searches; a ranker is good for results of one name only."""
+        ...
+
+    def read_version(self) -> str | None:
+        """Return the version of the corpus that is searched, cheaply.
+
+        None when the index is empty, and while it is half changed.
+        """
+        ...
+
     def read_state(self) -> IndexState:
-        """Return which chunks the index holds now, by id and content hash."""
+        """Return which chunks the index holds now, by id and content hash; looks at each."""
         ...
 
     def apply_plan(self, plan: IndexPlan) -> IndexState:
@@ -169,8 +181,9 @@ class ClassIndex(Protocol):
 
         Columns: query_no (UInt32, position in `queries`), rank (UInt32, from 0), chunk_id
         (String), class_uid (Int64), kind (String), activity_id (Int64 or null), product (String or
-        null), dense_score (Float32, cosine), lexical_score (Float32, BM25), score (Float32, the
-        fused score that gave the rank). At most `limit` rows per query.
+        null), dense_score (Float32, cosine), lexical_score (Float32, BM25 or SPLADE),
+        rerank_score (Float32, 0 to 1), score (Float32, what gave the rank). A score that the
+        search does not give is null. At most `limit` rows per query.
         """
         ...
 

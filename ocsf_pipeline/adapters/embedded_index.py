@@ -83,6 +83,15 @@ class EmbeddedClassIndex:
         self._loaded: _Loaded | None = None
         self._lock = threading.Lock()
 
+    @property
+    def name(self) -> str:
+        """Says how the results come about: by reciprocal rank, and by which embedder."""
+        return f"embedded {self._embedder.name}"
+
+    def read_version(self) -> str | None:
+        """Return the version of the corpus in force; None where `read_state` is empty."""
+        return self.read_state().corpus_version
+
     def read_state(self) -> IndexState:
         """Return what the current version holds.
 
@@ -227,6 +236,7 @@ class EmbeddedClassIndex:
             rank=pl.Series(ranks.ravel().astype(np.uint32)),
             dense_score=pl.Series(np.take_along_axis(dense, positions, axis=1).ravel()),
             lexical_score=pl.Series(np.take_along_axis(lexical, positions, axis=1).ravel()),
+            rerank_score=pl.lit(None),
             score=pl.Series(scores.ravel()),
         )
         return hits.filter(pl.col("score") > 0).select(HIT_SCHEMA.names()).cast(HIT_SCHEMA)

@@ -81,7 +81,8 @@ def write_evidence(
 
 def gather_nearest(hits: pl.DataFrame) -> dict[int, list[dict[str, object]]]:
     """Return the nearest examples of each query by its number: one per product and class."""
-    examples = hits.filter((pl.col("kind") == "example") & pl.col("dense_score").is_not_null())
+    near = hits.with_columns(nearness=pl.coalesce("dense_score", "rerank_score", pl.lit(0.0)))
+    examples = near.filter(pl.col("kind") == "example")
     nearest = (
         examples.sort("query_no", "rank")
         .unique(["query_no", "product", "class_uid", "activity_id"], keep="first")
@@ -200,7 +201,7 @@ def _explain_example(
     known_as = f"{hit['product'] or 'override'} {_quote(name)}".strip() if name else (
         f"{hit['product'] or 'override'}"
     )  # fmt: skip
-    return _item("example", f"{known_as}: {meant}", float(str(hit["dense_score"])))
+    return _item("example", f"{known_as}: {meant}", float(str(hit["nearness"])))
 
 
 def _item(kind: str, text: str, weight: float) -> dict[str, object]:

@@ -3,8 +3,9 @@
 Belongs here: turning `ClassIndex.search_chunks` results into arrays. Does not belong here:
 searching, weighing the scores (`combine`).
 
-Only what every index gives is used, ranks and cosines, never BM25's own scale, so that the ranker
-works on results of any adapter.
+Ranks are used, and nearness between 0 and 1: the cosine, or a cross-encoder's score where a search
+gives that in its place. BM25's and SPLADE's own scales are not. A ranker is trained on results of
+the index that it will see.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ _DAMPING = 5.0
 def score_hits(hits: pl.DataFrame, query_count: int, class_uids: Sequence[int]) -> Floats:
     """Return [query_count, classes, len(HIT_LEGS)], 0 where a class has no hit.
 
-    nearest: highest cosine of its examples; votes: its share of rank-weighted examples;
-    description: highest cosine of the chunks that the schema gave.
+    nearest: nearness of its nearest example; votes: its share of rank-weighted examples;
+    description: nearness of the nearest chunk that the schema gave.
     """
     scores = np.zeros((query_count, len(class_uids), len(HIT_LEGS)), dtype=np.float32)
     columns = {uid: column for column, uid in enumerate(class_uids)}
@@ -36,16 +37,16 @@ def score_hits(hits: pl.DataFrame, query_count: int, class_uids: Sequence[int]) 
         is_example=pl.col("kind") == "example",
         # Ranks are counted anew: hits may have been left out.
         place=pl.col("rank").rank("ordinal").over("query_no", "kind") - 1,
-        cosine=pl.col("dense_score").fill_null(0.0).clip(0.0, 1.0),
+        nearness=pl.coalesce("dense_score", "rerank_score").fill_null(0.0).clip(0.0, 1.0),
     )
     rows = known["query_no"].to_numpy().astype(np.intp)
     places = known["class_uid"].replace_strict(columns).to_numpy().astype(np.intp)
     is_example = known["is_example"].to_numpy()
-    cosine = known["cosine"].to_numpy().astype(np.float32)
+    nearness = known["nearness"].to_numpy().astype(np.float32)
     weight = (1 / (_DAMPING + known["place"].to_numpy())).astype(np.float32)
-    np.maximum.at(scores[:, :, 0], (rows[is_example], places[is_example]), cosine[is_example])
+    np.maximum.at(scores[:, :, 0], (rows[is_example], places[is_example]), nearness[is_example])
     np.add.at(scores[:, :, 1], (rows[is_example], places[is_example]), weight[is_example])
-    np.maximum.at(scores[:, :, 2], (rows[~is_example], places[~is_example]), cosine[~is_example])
+    np.maximum.at(scores[:, :, 2], (rows[~is_example], places[~is_example]), nearness[~is_example])
     totals = scores[:, :, 1].sum(axis=1, keepdims=True)
     scores[:, :, 1] /= np.where(totals > 0, totals, 1)
     return scores

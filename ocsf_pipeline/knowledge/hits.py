@@ -17,8 +17,9 @@ HIT_SCHEMA = pl.Schema(
         "kind": pl.String,
         "activity_id": pl.Int64,
         "product": pl.String,
-        "dense_score": pl.Float32,  # cosine
-        "lexical_score": pl.Float32,  # BM25
-        "score": pl.Float32,  # fused; gives the rank
+        "dense_score": pl.Float32,  # cosine; null where the search gave none
+        "lexical_score": pl.Float32,  # BM25 or SPLADE, on its own scale; null as above
+        "rerank_score": pl.Float32,  # a cross-encoder's, 0 to 1; null as above
+        "score": pl.Float32,  # whichever gave the rank, or what they were fused to
     }
 )

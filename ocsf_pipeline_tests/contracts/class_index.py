@@ -52,6 +52,18 @@ class ClassIndexContract:
         assert dict(state.chunk_hashes) == {item.chunk_id: item.content_hash for item in CHUNKS}
         assert index.read_state() == state
 
+    def test_the_version_is_that_of_the_state(self, index: ClassIndex) -> None:
+        assert index.read_version() is None
+        for corpus in (CHUNKS, CHUNKS[1:]):
+            fill(index, corpus)
+            assert index.read_version() == index.read_state().corpus_version is not None
+
+    def test_the_name_stays(self, index: ClassIndex) -> None:
+        fill(index, CHUNKS)
+        name = index.name
+        fill(index, CHUNKS[1:])
+        assert index.name == name
+
     def test_a_second_plan_is_empty(self, index: ClassIndex) -> None:
         fill(index, CHUNKS)
         plan = plan_index(index.read_state(), CHUNKS)
@@ -69,7 +81,8 @@ class ClassIndexContract:
         changed = make_chunk("class:4003:overview", 4003, "overview", "Zebra crossing.")
         after = [changed, *(item for item in CHUNKS if item.class_uid not in (4003, 1007))]
         fill(index, after)
-        held = set(index.search_chunks(["zebra process dns logon"], 10)["chunk_id"])
+        query = "zebra process launched dns query authentication"
+        held = set(index.search_chunks([query], 10)["chunk_id"])
         assert held == {item.chunk_id for item in after}
         assert index.search_chunks(["zebra crossing"], 1)["chunk_id"].item() == changed.chunk_id
 

@@ -23,6 +23,13 @@ class FakeClassIndex:
         self.plans: list[IndexPlan] = []
         self.searches: list[tuple[str, ...]] = []
 
+    @property
+    def name(self) -> str:
+        return "fake"
+
+    def read_version(self) -> str | None:
+        return self.read_state().corpus_version
+
     def read_state(self) -> IndexState:
         chunks = self._chunks.values()
         return IndexState(
@@ -70,6 +77,7 @@ class FakeClassIndex:
                 chunk.product,
                 cosine,
                 shared,
+                None,
                 1.0 / (61 + rank),
             )
             for rank, (cosine, shared, chunk) in enumerate(hits)
