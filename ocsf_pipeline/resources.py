@@ -26,6 +26,7 @@ from ocsf_pipeline.adapters.object_store import open_object_store
 from ocsf_pipeline.adapters.pack_files import PackFolders
 from ocsf_pipeline.adapters.schema_download import DownloadSchemaSource
 from ocsf_pipeline.adapters.schema_package import EmbeddedSchemaSource
+from ocsf_pipeline.adapters.trieve import TrieveClassIndex, TrievePlace
 from ocsf_pipeline.ports import (
     ClassIndex,
     Embedder,
@@ -36,6 +37,7 @@ from ocsf_pipeline.ports import (
     SchemaSource,
 )
 from ocsf_pipeline.settings import Settings, SettingsError, name_variable, read_settings
+from ocsf_pipeline.steps.indexes import choose_index
 
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
@@ -84,9 +86,29 @@ def open_embedder(settings: Settings) -> Embedder:
     return _load_embedder(settings.embedding_model, settings.workers)
 
 
+def open_class_indexes(settings: Settings) -> tuple[ClassIndex, ...]:
+    """Return the indexes to keep up to date: the one that is searched, then its stand-by."""
+    embedded = EmbeddedClassIndex(open_artefacts(settings), open_embedder(settings))
+    if not settings.trieve_base_url:
+        return (embedded,)
+    trieve = TrieveClassIndex(
+        TrievePlace(
+            base_url=settings.trieve_base_url.rstrip("/").removesuffix("/api"),
+            api_key=settings.trieve_api_key.get_secret_value(),
+            organization_id=settings.trieve_organization_id,
+            dataset=settings.trieve_dataset_id,
+            search_mode=settings.trieve_search_mode,
+            read_timeout_s=settings.trieve_timeout_seconds,
+            concurrency=settings.trieve_concurrency,
+            stall_s=settings.trieve_stall_seconds,
+        )
+    )
+    return (trieve, embedded) if settings.trieve_when_down == "embedded" else (trieve,)
+
+
 def open_class_index(settings: Settings) -> ClassIndex:
-    """Return the embedded index."""
-    return EmbeddedClassIndex(open_artefacts(settings), open_embedder(settings))
+    """Return the index to search: Trieve where it is set, the stand-by while Trieve is down."""
+    return choose_index(open_class_indexes(settings))
 
 
 def open_reranker(settings: Settings) -> Reranker | None:
@@ -180,6 +202,14 @@ class EmbedderResource(dg.ConfigurableResource[Embedder]):
         return open_embedder(load_settings())
 
 
+class ClassIndexesResource(dg.ConfigurableResource[tuple[ClassIndex, ...]]):
+    """Every copy of the knowledge base that is kept up to date."""
+
+    def create_resource(self, context: dg.InitResourceContext) -> tuple[ClassIndex, ...]:
+        """Open the indexes that the settings name; none is asked yet."""
+        return open_class_indexes(load_settings())
+
+
 class ClassIndexResource(dg.ConfigurableResource[ClassIndex]):
     """The searchable knowledge base."""
 
@@ -215,5 +245,6 @@ def build_resources() -> dict[str, object]:
         "embedder": EmbedderResource(),
         "class_index": ClassIndexResource(),
         "reranker": RerankerResource(),
+        "class_indexes": ClassIndexesResource(),
         "event_tables": EventTablesResource(),
     }

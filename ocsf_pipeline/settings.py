@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
@@ -17,6 +18,7 @@ from ocsf_pipeline.logs.read import ReadLimits
 from ocsf_pipeline.schema.model import DEFAULT_VERSION
 
 PREFIX = "OCSF_PIPELINE_"
+TRIEVE_PREFIX = "TRIEVE_"
 
 
 class SettingsError(ValueError):
@@ -172,6 +174,41 @@ class Settings(BaseModel):
         "", description="Certificate chain (PEM); with it the endpoint speaks HTTPS."
     )
     ingest_tls_key: str = Field("", description="Its private key (PEM).")
+    trieve_base_url: str = Field(
+        "",
+        description="Trieve server that holds the knowledge base, e.g. `http://trieve:8090` "
+        "(docs/trieve.md). Empty: the embedded index.",
+    )
+    trieve_api_key: SecretStr = Field(
+        SecretStr(""), description="Its key; Owner (2) creates the dataset, Admin (1) fills it."
+    )
+    trieve_organization_id: str = Field("", description="UUID of the key's organisation.")
+    trieve_dataset_id: str = Field(
+        "ocsf-pipeline",
+        description="Its dataset: a tracking id, created where it lacks, or the UUID of one that "
+        "exists.",
+    )
+    trieve_search_mode: Literal["semantic", "hybrid", "fulltext", "bm25"] = Field(
+        "semantic",
+        description="How Trieve searches: `semantic`, `hybrid`, `fulltext` or `bm25`. Another mode "
+        "needs another ranker: run `learn`.",
+    )
+    trieve_when_down: Literal["wait", "embedded"] = Field(
+        "wait",
+        description="What hours do while Trieve does not answer: `wait` and try again, or use the "
+        "`embedded` index, which is then kept up to date with a ranker of its own.",
+    )
+    trieve_timeout_seconds: Annotated[float, Field(gt=0)] = Field(
+        30.0, description="Longest silence of Trieve within one request."
+    )
+    trieve_concurrency: Annotated[int, Field(ge=1, le=64)] = Field(
+        8, description="Requests to Trieve at once."
+    )
+    trieve_stall_seconds: Annotated[float, Field(gt=0)] = Field(
+        300.0,
+        description="When Trieve has stored nothing new for so long, what lacks is sent once more; "
+        "when that does not help either, `knowledge_base` fails and names what lacks.",
+    )
 
     @property
     def resolved_objects_url(self) -> str:
@@ -199,8 +236,9 @@ class Settings(BaseModel):
 
 
 def name_variable(field: str) -> str:
-    """Return the environment variable of a setting."""
-    return PREFIX + field.upper()
+    """Return the environment variable of a setting; Trieve's have the names that its users know."""
+    name = field.upper()
+    return name if name.startswith(TRIEVE_PREFIX) else PREFIX + name
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
@@ -209,17 +247,52 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     Raises SettingsError naming the variable that cannot be used, or one that does not exist.
     """
     known = {name_variable(field): field for field in Settings.model_fields}
-    ours = {name: value for name, value in environ.items() if name.startswith(PREFIX)}
+    # Other programs may read names of Trieve that we do not know.
+    ours = {k: value for k, value in environ.items() if k.startswith(PREFIX) or k in known}
     unknown = sorted(set(ours) - set(known))
     if unknown:
         raise SettingsError(f"{unknown[0]} is no setting; known are: {', '.join(sorted(known))}")
     given = {known[name]: value for name, value in ours.items() if value.strip()}
     try:
-        return Settings.model_validate(given)
+        settings = Settings.model_validate(given)
     except ValidationError as error:
         first = error.errors()[0]
         variable = name_variable(str(first["loc"][0]))
         raise SettingsError(f"{variable}: {first['msg']} (it is {first['input']!r})") from error
+    _check_trieve(settings)
+    return settings
+
+
+def _check_trieve(settings: Settings) -> None:
+    """Refuse half a configuration: it would silently use the embedded index, or no key."""
+    url, key = settings.trieve_base_url, settings.trieve_api_key.get_secret_value()
+    if not url:
+        if key:
+            raise SettingsError(
+                "TRIEVE_API_KEY is set and TRIEVE_BASE_URL is not; name your server (there is no "
+                "default: Trieve's cloud closed in 2025), or unset the key to use the embedded "
+                "index"
+            )
+        return
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+        raise SettingsError(
+            "TRIEVE_BASE_URL must look like http://trieve.internal:8090, without user or password"
+        )
+    if parts.hostname == "trieve.ai" or parts.hostname.endswith(".trieve.ai"):
+        raise SettingsError(
+            f"TRIEVE_BASE_URL names {parts.hostname}, but Trieve's cloud closed on 2025-11-01; "
+            "run the server yourself (docs/trieve.md)"
+        )
+    for field, given in (
+        ("trieve_api_key", key),
+        ("trieve_organization_id", settings.trieve_organization_id),
+    ):
+        if not given:
+            raise SettingsError(
+                f"TRIEVE_BASE_URL is set and {name_variable(field)} is not; docs/trieve.md says "
+                "how to get it"
+            )
 
 
 def describe_settings() -> list[tuple[str, str, str]]:

@@ -17,7 +17,7 @@ DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 _CODE = re.compile(r"```.*?```|`[^`\n]+`", re.DOTALL)
 _MAKE = re.compile(r"(?:^|[\s`&;])make ((?:[a-z]+ ?)+)")
 _COMMAND = re.compile(r"ocsf-pipeline((?: +[^\s`|]+)*)")
-_VARIABLE = re.compile(r"OCSF_PIPELINE_[A-Z_]+")
+_VARIABLE = re.compile(r"\b(?:OCSF_PIPELINE|TRIEVE)_[A-Z_]+")
 
 
 def read_code(path: Path) -> list[str]:

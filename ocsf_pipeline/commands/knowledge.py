@@ -19,8 +19,8 @@ from ocsf_pipeline.steps.corrections import Corrections, load_corrections
 from ocsf_pipeline.steps.knowledge import (
     store_class_chunks,
     store_examples,
-    update_knowledge_base,
-    update_ranker,
+    update_knowledge_bases,
+    update_rankers,
 )
 from ocsf_pipeline.steps.schema import store_schema
 
@@ -64,12 +64,14 @@ def build_knowledge(settings: Settings, say: Say) -> Decider:
     for problem in examples.problems:
         say(f"    left out: {problem.example.product}: {problem.reason}")
     say("4/5 embedding what is new")
-    index = resources.open_class_index(settings)
-    updated = update_knowledge_base(artefacts, index)
-    say(
-        f"    {len(updated.plan.upserts):,} added or changed, {len(updated.plan.deletes):,} removed"
-    )
-    ranker = update_ranker(artefacts, stored.schema, index, resources.open_embedder(settings))
+    indexes = resources.open_class_indexes(settings)
+    for updated in update_knowledge_bases(artefacts, indexes):
+        plan = updated.plan
+        say(
+            f"    {updated.index_name}: {len(plan.upserts):,} added or changed, "
+            f"{len(plan.deletes):,} removed"
+        )
+    ranker = update_rankers(artefacts, stored.schema, indexes, resources.open_embedder(settings))
     say(f"5/5 ranker {ranker.ranker.version}, {'trained' if ranker.is_changed else 'unchanged'}")
     return _load(settings)
 
@@ -98,4 +100,4 @@ def _load_ready(settings: Settings) -> Decider | None:
     except (PermanentPortError, RankerError):
         return None
     is_current = decider.schema.version == settings.schema_version
-    return decider if is_current and decider.index.read_state().chunk_hashes else None
+    return decider if is_current and decider.index.read_version() is not None else None

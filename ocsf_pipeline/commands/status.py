@@ -40,7 +40,6 @@ Status = dict[str, Any]
 def read_status(settings: Settings) -> Status:
     """Return what is stored, as plain values; what does not exist is None or empty."""
     artefacts = open_artefacts(settings)
-    state = open_class_index(settings).read_state()
     return {
         "places": {
             "objects": repr(open_objects(settings)),
@@ -48,12 +47,24 @@ def read_status(settings: Settings) -> Status:
             "tables": _hide_password(settings.resolved_tables_dsn),
         },
         "in_force": {name: read_json(artefacts, key) for name, key in _POINTERS.items()},
-        "knowledge_base": {
-            "version": state.corpus_version,
-            "chunk_count": len(state.chunk_hashes),
-        },
+        "knowledge_base": _read_knowledge_base(settings),
         "hours": _read_hours(artefacts),
         "rows": _count_rows(settings),
+    }
+
+
+def _read_knowledge_base(settings: Settings) -> Status:
+    """Return what is searched; `trouble` says why it cannot be looked at."""
+    try:
+        index = open_class_index(settings)
+        state = index.read_state()
+    except PortError as error:
+        return {"index": None, "version": None, "chunk_count": 0, "trouble": str(error)}
+    return {
+        "index": index.name,
+        "version": state.corpus_version,
+        "chunk_count": len(state.chunk_hashes),
+        "trouble": None,
     }
 
 
@@ -97,7 +108,8 @@ def show_status(status: Status, console: Console) -> None:
     for name, pointer in status["in_force"].items():
         table.add_row(name, "not built yet" if pointer is None else _describe_pointer(pointer))
     base = status["knowledge_base"]
-    table.add_row("knowledge_base", f"{base['chunk_count']:,} chunks, version {base['version']}")
+    described = f"{base['chunk_count']:,} chunks, version {base['version']}, {base['index']}"
+    table.add_row("knowledge_base", base["trouble"] or described)
     rows = status["rows"]
     told = "none yet" if rows is None else ", ".join(f"{n:,} {name}" for name, n in rows.items())
     table.add_row("rows", told)

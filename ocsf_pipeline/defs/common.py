@@ -26,6 +26,11 @@ RETRIES = dg.RetryPolicy(
     max_retries=3, delay=5, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
 )
 
+# For what asks the knowledge base: a server that restarts is waited for, a quarter of an hour.
+INDEX_RETRIES = dg.RetryPolicy(
+    max_retries=6, delay=15, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
+)
+
 # One writer at a time: chDB opens a folder from one process, the index has one pointer.
 TABLES_POOL = "event_tables"
 KNOWLEDGE_POOL = "class_index"

@@ -7,6 +7,8 @@ import dagster as dg
 
 from ocsf_pipeline.defs.common import HOURS
 
+_KNOWLEDGE_BASE = dg.AssetKey("knowledge_base")
+
 hour_job = dg.define_asset_job(
     "hour_job",
     description="One hour of logs: normalise, decide its templates, write its events.",
@@ -36,4 +38,16 @@ reclassified_hour_job = dg.define_asset_job(
     description="Writes one hour again by the current decisions; its logs are not read again.",
     selection=dg.AssetSelection.assets("template_decisions", "classified_events"),
     partitions_def=HOURS,
+)
+
+drift_job = dg.define_asset_job(
+    "drift_job",
+    description="Looks whether the knowledge base still holds what was put into it.",
+    selection=dg.AssetSelection.checks(dg.AssetCheckKey(_KNOWLEDGE_BASE, "holds_the_corpus")),
+)
+
+repair_job = dg.define_asset_job(
+    "repair_job",
+    description="Applies to the knowledge base whatever differs from the corpus.",
+    selection=dg.AssetSelection.assets("knowledge_base", "class_ranker"),
 )

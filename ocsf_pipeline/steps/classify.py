@@ -24,7 +24,13 @@ from ocsf_pipeline.classify.decide import decide_templates
 from ocsf_pipeline.classify.decisions import DECISION_SCHEMA
 from ocsf_pipeline.classify.ranker import Ranker
 from ocsf_pipeline.classify.rerank import Outcome, has_outcome
-from ocsf_pipeline.ports import ClassIndex, Embedder, ObjectStore, Reranker
+from ocsf_pipeline.ports import (
+    ClassIndex,
+    Embedder,
+    ObjectStore,
+    Reranker,
+    TransientPortError,
+)
 from ocsf_pipeline.schema.model import OcsfSchema
 from ocsf_pipeline.steps.artefacts import read_frame, read_json, write_frame, write_json
 from ocsf_pipeline.steps.knowledge import load_example_names, load_ranker
@@ -52,12 +58,12 @@ class Decider:
 
     def knowledge_version(self) -> str:
         """Version of the corpus that the index holds."""
-        return self.index.read_state().corpus_version or "empty"
+        return self.index.read_version() or "empty"
 
     def version(self) -> str:
         """Version of the decisions: equal versions give equal decisions."""
         parts = [
-            self.knowledge_version(), self.ranker.version, self.schema.version,
+            self.knowledge_version(), self.index.name, self.ranker.version, self.schema.version,
             f"{self.threshold:.4f}",
             f"{self.reranker.name} {self.reranker.trust:.4f}" if self.reranker else "",
         ]  # fmt: skip
@@ -88,7 +94,7 @@ def load_decider(
 
     Raises PermanentPortError when schema or ranker are not materialised yet.
     """
-    ranker = load_ranker(artefacts)
+    ranker = load_ranker(artefacts, index.name)
     return Decider(
         load_schema(artefacts),
         ranker,
@@ -125,6 +131,10 @@ def decide_hour(artefacts: ObjectStore, decider: Decider, hour: datetime) -> Hou
     unsettled = templates.join(settled, on="template_id", how="anti")
     if not unsettled.is_empty():
         decided = decider.decide(unsettled)
+        if decider.version() != version:
+            raise TransientPortError(
+                f"the knowledge base changed while {hour:%Y-%m-%d %H}h was decided; try again"
+            )
         is_news = ~has_outcome(Outcome.failed) | ~pl.col("template_id").is_in(
             known["template_id"].implode()
         )

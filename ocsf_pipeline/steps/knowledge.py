@@ -7,6 +7,7 @@ belong here: making them (`knowledge`, `classify`), holding the index (adapters)
 from __future__ import annotations
 
 import hashlib
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -69,10 +70,19 @@ class StoredExamples:
 class UpdatedIndex:
     """What updating the knowledge base did."""
 
+    index_name: str
     plan: IndexPlan
     state: IndexState
     kind_counts: Mapping[str, int]
     """Chunks that the index should hold, by kind."""
+    seconds: float
+    """How long reading, changing and waiting took."""
+
+    def list_changes(self) -> list[tuple[str, str, int]]:
+        """Return (what was done, kind of chunk, chunks), for people; kinds of removed are by id."""
+        done = Counter(("stored", str(chunk.kind)) for chunk in self.plan.upserts)
+        done.update(("removed", chunk_id.partition(":")[0]) for chunk_id in self.plan.deletes)
+        return [(what, kind, count) for (what, kind), count in sorted(done.items())]
 
 
 @dataclass(frozen=True)
@@ -137,10 +147,24 @@ def build_queries(raws: Sequence[str]) -> list[LogQuery]:
 
 def update_knowledge_base(artefacts: ObjectStore, index: ClassIndex) -> UpdatedIndex:
     """Make the index hold exactly the chunks and examples in force, changing only what differs."""
-    chunks = build_corpus(load_class_chunks(artefacts), load_stored_examples(artefacts))
+    started = time.perf_counter()
+    chunks = load_corpus(artefacts)
     plan = plan_index(index.read_state(), chunks)
     kinds: Counter[str] = Counter(chunk.kind for chunk in chunks)
-    return UpdatedIndex(plan, index.apply_plan(plan), kinds)
+    state = index.apply_plan(plan)
+    return UpdatedIndex(index.name, plan, state, kinds, time.perf_counter() - started)
+
+
+def update_knowledge_bases(
+    artefacts: ObjectStore, indexes: Sequence[ClassIndex]
+) -> list[UpdatedIndex]:
+    """Do so for every copy; the last first, so that a stand-by is ready before it is needed."""
+    return [update_knowledge_base(artefacts, index) for index in reversed(indexes)][::-1]
+
+
+def load_corpus(artefacts: ObjectStore) -> list[ClassChunk]:
+    """Return everything that the knowledge base should hold now."""
+    return build_corpus(load_class_chunks(artefacts), load_stored_examples(artefacts))
 
 
 def build_corpus(
@@ -153,30 +177,44 @@ def build_corpus(
 def update_ranker(
     artefacts: ObjectStore, schema: OcsfSchema, index: ClassIndex, embedder: Embedder | None
 ) -> UpdatedRanker:
-    """Train the ranker on the examples in force, unless it was trained on the same before."""
-    state = index.read_state()
+    """Train the ranker on the examples in force, unless it was trained on the same before.
+
+    A ranker is good for the results of one index, so each index has its own; the one updated last
+    is the one in force.
+    """
     examples = load_stored_examples(artefacts)
     signature = {
-        "corpus_version": state.corpus_version or "",
+        "corpus_version": index.read_version() or "",
+        "index": index.name,
         "schema_version": schema.version,
         "ranker_format": RANKER_FORMAT,
         "embedder": embedder.name if embedder else "",
     }
-    pointer = read_json(artefacts, f"{_RANKER}/current.json")
+    pointer = read_json(artefacts, _name_ranker(index.name))
     if pointer is not None and pointer["signature"] == signature:
-        return UpdatedRanker(load_ranker(artefacts), len(examples), is_changed=False)
+        write_json(artefacts, f"{_RANKER}/current.json", pointer)
+        ranker = load_ranker(artefacts, index.name)
+        return UpdatedRanker(ranker, len(examples), is_changed=False)
     queries = _load_queries(artefacts)
     texts = [query.text for query in queries]
     hits = index.search_chunks(texts, _HITS_PER_QUERY)
     embeddings = embedder.encode(texts) if embedder else None
     ranker = train_ranker(schema, examples, queries, hits, embeddings)
     artefacts.write_object(f"{_RANKER}/{ranker.version}.npz", ranker.to_bytes())
-    write_json(
-        artefacts,
-        f"{_RANKER}/current.json",
-        {"version": ranker.version, "signature": signature, "example_count": len(examples)},
-    )
+    pointer = {"version": ranker.version, "signature": signature, "example_count": len(examples)}
+    write_json(artefacts, _name_ranker(index.name), pointer)
+    write_json(artefacts, f"{_RANKER}/current.json", pointer)
     return UpdatedRanker(ranker, len(examples), is_changed=True)
+
+
+def update_rankers(
+    artefacts: ObjectStore,
+    schema: OcsfSchema,
+    indexes: Sequence[ClassIndex],
+    embedder: Embedder | None,
+) -> UpdatedRanker:
+    """Train a ranker for every copy where it lacks; return that of the first, put in force last."""
+    return [update_ranker(artefacts, schema, index, embedder) for index in reversed(indexes)][-1]
 
 
 def has_ranker(artefacts: ObjectStore) -> bool:
@@ -184,12 +222,21 @@ def has_ranker(artefacts: ObjectStore) -> bool:
     return has_object(artefacts, f"{_RANKER}/current.json")
 
 
-def load_ranker(artefacts: ObjectStore) -> Ranker:
-    """Return the ranker in force. Raises PermanentPortError when none was trained yet."""
-    pointer = read_json(artefacts, f"{_RANKER}/current.json")
+def load_ranker(artefacts: ObjectStore, index_name: str) -> Ranker:
+    """Return the ranker for the results of an index. Raises PermanentPortError without one."""
+    pointer = read_json(artefacts, _name_ranker(index_name))
     if pointer is None:
-        raise PermanentPortError("no ranker is trained yet: materialise `class_ranker` first")
+        raise PermanentPortError(
+            f"no ranker is trained on results of the index {index_name!r} yet: materialise "
+            "`class_ranker` first"
+        )
     return _remember_ranker(artefacts, str(pointer["version"]))
+
+
+def _name_ranker(index_name: str) -> str:
+    """Return the key of the pointer to the ranker of an index."""
+    digest = hashlib.sha256(index_name.encode()).hexdigest()[:16]
+    return f"{_RANKER}/index-{digest}.json"
 
 
 # Rankers never change under their version, and three assets of every hour want the same one.

@@ -68,10 +68,10 @@ def test_partitioned_assets_are_backfilled_in_bounded_runs(definitions: dg.Defin
 def test_sensors_schedules_and_jobs_are_described(definitions: dg.Definitions) -> None:
     repository = definitions.get_repository_def()
     assert {sensor.name for sensor in repository.sensor_defs} >= {
-        "new_drops", "knowledge_changed", "hours_to_reclassify",
+        "new_drops", "knowledge_changed", "hours_to_reclassify", "knowledge_drifted",
     }  # fmt: skip
     assert {schedule.name for schedule in repository.schedule_defs} == {
-        "daily_schema_check", "hourly_logs",
+        "daily_schema_check", "hourly_drift_check", "hourly_logs",
     }  # fmt: skip
     for item in (*repository.sensor_defs, *repository.schedule_defs):
         assert item.description, item.name

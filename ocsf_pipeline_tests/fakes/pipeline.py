@@ -24,6 +24,7 @@ from ocsf_pipeline.knowledge.packs import SourcePack
 from ocsf_pipeline.logs.layout import format_hour_folder, format_partition
 from ocsf_pipeline.ports import ClassIndex, Embedder, Reranker
 from ocsf_pipeline.settings import Settings
+from ocsf_pipeline.steps.indexes import choose_index
 from ocsf_pipeline_tests.fakes.embedder import FakeEmbedder
 
 HOUR = datetime(2026, 11, 20, 10, tzinfo=UTC)
@@ -78,16 +79,19 @@ class Pipeline:
 
 
 def build_pipeline(
-    folder: Path, packs: ChosenPacks | None = None, reranker: Reranker | None = None
+    folder: Path,
+    packs: ChosenPacks | None = None,
+    reranker: Reranker | None = None,
+    indexes: tuple[ClassIndex, ...] = (),
 ) -> Pipeline:
-    """Build everything below `folder`."""
+    """Build everything below `folder`; without `indexes` with an embedded one."""
     packs = packs or ChosenPacks()
     settings = Settings(data_dir=folder)
     objects = open_object_store(str(folder / "objects"))
     artefacts = open_object_store(str(folder / "artefacts"))
     embedder = FakeEmbedder()
-    index = EmbeddedClassIndex(artefacts, embedder)
     tables = ClickHouseTables(f"chdb://{folder / 'tables'}")
+    indexes = indexes or (EmbeddedClassIndex(artefacts, embedder),)
     resources = {
         "settings": settings,
         "objects": objects,
@@ -95,14 +99,16 @@ def build_pipeline(
         "schema_source": EmbeddedSchemaSource(),
         "source_packs": packs,
         "embedder": embedder,
-        "class_index": index,
+        "class_indexes": indexes,
         "reranker": reranker,
         "event_tables": tables,
     }
     wrapped = {key: dg.ResourceDefinition.hardcoded_resource(v) for key, v in resources.items()}
+    # As in production, the choice is made anew for each step.
+    wrapped["class_index"] = dg.ResourceDefinition(lambda _: choose_index(indexes))
     definitions = build_defs(wrapped)
     return Pipeline(
-        folder, packs, settings, objects, artefacts, tables, definitions, embedder, index
+        folder, packs, settings, objects, artefacts, tables, definitions, embedder, indexes[0]
     )
 
 

@@ -2,7 +2,13 @@
 
 import dagster as dg
 
-from ocsf_pipeline.defs.common import HOUR_BACKFILLS, HOURS, OWNERS, RETRIES, retry_transient_only
+from ocsf_pipeline.defs.common import (
+    HOUR_BACKFILLS,
+    HOURS,
+    INDEX_RETRIES,
+    OWNERS,
+    retry_transient_only,
+)
 from ocsf_pipeline.logs.layout import format_partition, parse_partition
 from ocsf_pipeline.ports import ClassIndex, Embedder, ObjectStore, Reranker
 from ocsf_pipeline.settings import Settings
@@ -18,7 +24,7 @@ from ocsf_pipeline.steps.reports import chart_counts, format_table
 
 @dg.asset(
     group_name="classify", kinds={"scikitlearn", "parquet"}, owners=OWNERS, code_version="1",
-    partitions_def=HOURS, backfill_policy=HOUR_BACKFILLS, retry_policy=RETRIES,
+    partitions_def=HOURS, backfill_policy=HOUR_BACKFILLS, retry_policy=INDEX_RETRIES,
     deps=["normalized_logs", "class_ranker"],
 )  # fmt: skip
 @retry_transient_only
@@ -46,6 +52,7 @@ def template_decisions(
             "for_review": review,
             "decision_version": decided.version,
             "reranker": dg.MetadataValue.json(summarize_reranking(decided.decisions, reranker)),
+            "index": decider.index.name,
             "classes": dg.MetadataValue.md(chart_counts(counts, "class")),
             "least_certain": dg.MetadataValue.md(format_table(rows.columns, rows.rows())),
         },
@@ -54,7 +61,7 @@ def template_decisions(
 
 @dg.asset(
     group_name="classify", kinds={"parquet"}, owners=OWNERS, code_version="1",
-    deps=["class_ranker"],
+    deps=["class_ranker"], retry_policy=INDEX_RETRIES,
 )  # fmt: skip
 @retry_transient_only
 def reclassification_plan(

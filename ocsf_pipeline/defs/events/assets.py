@@ -5,8 +5,8 @@ import dagster as dg
 from ocsf_pipeline.defs.common import (
     HOUR_BACKFILLS,
     HOURS,
+    INDEX_RETRIES,
     OWNERS,
-    RETRIES,
     TABLES_POOL,
     retry_transient_only,
 )
@@ -27,7 +27,7 @@ _CHECKS = {
 
 @dg.asset(
     group_name="events", kinds={"clickhouse", "ocsf"}, owners=OWNERS, code_version="1",
-    partitions_def=HOURS, backfill_policy=HOUR_BACKFILLS, retry_policy=RETRIES,
+    partitions_def=HOURS, backfill_policy=HOUR_BACKFILLS, retry_policy=INDEX_RETRIES,
     deps=["normalized_logs", "template_decisions", "analyst_views"], pool=TABLES_POOL,
     check_specs=[
         dg.AssetCheckSpec(name, asset="classified_events", blocking=blocking, description=text)

@@ -3,6 +3,7 @@
 import dagster as dg
 
 from ocsf_pipeline.defs.common import (
+    INDEX_RETRIES,
     KNOWLEDGE_POOL,
     OWNERS,
     RETRIES,
@@ -11,7 +12,12 @@ from ocsf_pipeline.defs.common import (
 )
 from ocsf_pipeline.ports import ClassIndex, Embedder, EventTables, ObjectStore, PackSource
 from ocsf_pipeline.steps.corrections import load_corrections
-from ocsf_pipeline.steps.knowledge import store_examples, update_knowledge_base, update_ranker
+from ocsf_pipeline.steps.knowledge import (
+    UpdatedIndex,
+    store_examples,
+    update_knowledge_bases,
+    update_rankers,
+)
 from ocsf_pipeline.steps.reports import chart_counts, format_table
 from ocsf_pipeline.steps.schema import load_schema
 
@@ -49,39 +55,66 @@ def labelled_examples(
 
 @dg.asset(
     group_name="knowledge", kinds={"numpy"}, owners=OWNERS, code_version="1",
-    deps=["class_chunks", labelled_examples], pool=KNOWLEDGE_POOL, retry_policy=RETRIES,
+    deps=["class_chunks", labelled_examples], pool=KNOWLEDGE_POOL, retry_policy=INDEX_RETRIES,
 )  # fmt: skip
 @retry_transient_only
 def knowledge_base(
-    artefacts: dg.ResourceParam[ObjectStore], class_index: dg.ResourceParam[ClassIndex]
+    artefacts: dg.ResourceParam[ObjectStore],
+    class_indexes: dg.ResourceParam[tuple[ClassIndex, ...]],
 ) -> dg.MaterializeResult[None]:
-    """The searchable index over class chunks and labelled examples; only changes are applied."""
-    updated = update_knowledge_base(artefacts, class_index)
+    """What is searched, class chunks and labelled examples: the embedded index or a Trieve dataset.
+
+    Only differences are applied, so a run after a crash, or after somebody else's hand, repairs it.
+    """
+    updates = update_knowledge_bases(artefacts, class_indexes)
     return dg.MaterializeResult(
-        data_version=dg.DataVersion(updated.plan.corpus_version),
-        metadata={
-            "version": updated.plan.corpus_version,
-            "chunks": len(updated.state.chunk_hashes),
-            "added_or_changed": len(updated.plan.upserts),
-            "removed": len(updated.plan.deletes),
-            "unchanged": updated.plan.unchanged_count,
-            "kinds": dg.MetadataValue.md(chart_counts(updated.kind_counts, "kind of chunk")),
-        },
+        data_version=dg.DataVersion(updates[0].plan.corpus_version),
+        metadata=_describe_updates(updates),
     )
+
+
+def _describe_updates(updates: list[UpdatedIndex]) -> dict[str, dg.MetadataValue]:
+    """Describe the first, which is searched, and every copy in a line."""
+    first = updates[0]
+    copies = [
+        (
+            item.index_name, item.state.corpus_version, len(item.state.chunk_hashes),
+            len(item.plan.upserts), len(item.plan.deletes), item.plan.unchanged_count,
+            f"{item.seconds:.1f}",
+        )
+        for item in updates
+    ]  # fmt: skip
+    head = ("index", "version", "chunks", "stored", "removed", "unchanged", "seconds")
+    changes = format_table(("done", "kind of chunk", "chunks"), first.list_changes())
+    return {
+        "index": dg.MetadataValue.text(first.index_name),
+        "version": dg.MetadataValue.text(first.plan.corpus_version),
+        "chunks": dg.MetadataValue.int(len(first.state.chunk_hashes)),
+        "added_or_changed": dg.MetadataValue.int(len(first.plan.upserts)),
+        "removed": dg.MetadataValue.int(len(first.plan.deletes)),
+        "unchanged": dg.MetadataValue.int(first.plan.unchanged_count),
+        "seconds": dg.MetadataValue.float(round(first.seconds, 3)),
+        "changes": dg.MetadataValue.md(changes),
+        "kinds": dg.MetadataValue.md(chart_counts(first.kind_counts, "kind of chunk")),
+        "copies": dg.MetadataValue.md(format_table(head, copies)),
+    }
 
 
 @dg.asset(
     group_name="knowledge", kinds={"numpy", "scikitlearn"}, owners=OWNERS, code_version="1",
-    deps=[knowledge_base], pool=KNOWLEDGE_POOL,
+    deps=[knowledge_base], pool=KNOWLEDGE_POOL, retry_policy=INDEX_RETRIES,
 )  # fmt: skip
 @retry_transient_only
 def class_ranker(
     artefacts: dg.ResourceParam[ObjectStore],
-    class_index: dg.ResourceParam[ClassIndex],
+    class_indexes: dg.ResourceParam[tuple[ClassIndex, ...]],
     embedder: dg.ResourceParam[Embedder],
 ) -> dg.MaterializeResult[None]:
-    """The learned ranker: from retrieval and words to a class with a calibrated confidence."""
-    updated = update_ranker(artefacts, load_schema(artefacts), class_index, embedder)
+    """The learned ranker: from retrieval and words to a class with a calibrated confidence.
+
+    Each copy of the knowledge base has one, trained on what that copy finds.
+    """
+    updated = update_rankers(artefacts, load_schema(artefacts), class_indexes, embedder)
     return dg.MaterializeResult(
         data_version=dg.DataVersion(updated.ranker.version),
         metadata={
