@@ -10,9 +10,9 @@ docs/decisions/0004-event-mapping-execution.md for why, and what each way costs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from itertools import chain
 
@@ -44,6 +44,7 @@ from ocsf_pipeline.events.shapes import (
 from ocsf_pipeline.events.validate import find_faults
 from ocsf_pipeline.schema.model import OcsfSchema
 
+PIECE_ROWS = 100_000
 SMALL_PIECE = 64
 MAX_SHAPES_PER_PIECE = 4
 SHAPE_SAMPLE = 64
@@ -123,7 +124,25 @@ class EventMapper:
         )
 
     def map_records(self, records: pl.DataFrame) -> MappedEvents:
-        """Turn one batch of records into events; see `map_events`."""
+        """Turn one batch of records into events, in the records' order; see `map_events`."""
+        pieces = list(self._map_pieces(records, max(1, records.height)))
+        if not pieces:
+            return self._judge(assemble_rows(self._join(records), join_parts([])), Tally())
+        [(rows, mapped)] = pieces
+        return replace(mapped, frame=mapped.frame[rows.arg_sort()])
+
+    def map_by_template(
+        self, records: pl.DataFrame, piece_rows: int = PIECE_ROWS
+    ) -> Iterator[MappedEvents]:
+        """Yield the events of `records` in pieces of about `piece_rows` rows, ordered by mapping.
+
+        What is done once per mapping costs as much as thousands of rows, so hand over many records
+        at once; the events are not held together. Neighbours alike also compress better.
+        """
+        for _rows, mapped in self._map_pieces(records, piece_rows):
+            yield mapped
+
+    def _join(self, records: pl.DataFrame) -> pl.DataFrame:
         joined = records.with_row_index(ROW).join(
             self._templates, on="template_id", how="left", maintain_order="left"
         )
@@ -133,17 +152,34 @@ class EventMapper:
                 f"{missing.n_unique()} templates have no decision or no mapping, e.g. "
                 f"{missing[0]!r}; decide and compile them before mapping"
             )
+        return joined
+
+    def _map_pieces(
+        self, records: pl.DataFrame, piece_rows: int
+    ) -> Iterator[tuple[pl.Series, MappedEvents]]:
+        """Yield pieces with the places of their rows among `records`."""
+        joined = self._join(records)
         groups = joined.select(base_columns()).partition_by(GROUP, as_dict=True, include_key=False)
-        work = [(rows, self._plan(str(key[0])), Tally()) for key, rows in groups.items()]
+        named = [
+            (part, str(key[0])) for key, rows in groups.items() for part in _cut(rows, piece_rows)
+        ]
         # Polars lets go of the interpreter's lock, so that groups are mapped side by side.
         with ThreadPoolExecutor(self._worker_count) as pool:
-            parts = list(chain.from_iterable(pool.map(lambda item: self._map_group(*item), work)))
-        tally = Tally()
-        for _rows, _plan, counted in work:
-            tally.fallbacks.update(counted.fallbacks)
-            tally.unfit.update(counted.unfit)
-        mapped = join_parts(parts, joined.height)
-        frame = assemble_rows(joined, mapped)
+            for piece in _gather_pieces(named, piece_rows):
+                work = [(rows, self._plan(version), Tally()) for rows, version in piece]
+                done = pool.map(lambda item: self._map_group(*item), work)
+                mapped = join_parts(list(chain.from_iterable(done)))
+                height = sum(rows.height for rows, _version in piece)
+                if mapped.height != height:
+                    raise AssertionError(f"{height} records became {mapped.height} events")
+                tally = Tally()
+                for _rows, _plan, counted in work:
+                    tally.fallbacks.update(counted.fallbacks)
+                    tally.unfit.update(counted.unfit)
+                rows = mapped.get_column(ROW)
+                yield rows, self._judge(assemble_rows(joined[rows], mapped), tally)
+
+    def _judge(self, frame: pl.DataFrame, tally: Tally) -> MappedEvents:
         faults = find_faults(frame, self._view)
         return MappedEvents(
             frame=frame,
@@ -168,20 +204,24 @@ class EventMapper:
         self, rows: pl.DataFrame, plan: PlanRunner, tally: Tally, may_grow: bool = True
     ) -> list[pl.DataFrame]:
         """Map rows that share a plan; falls back to smaller pieces where a row breaks it."""
-        try:
-            decoded = rows.get_column("fields").str.json_decode(plan.dtype)
-        except pl.exceptions.ComputeError:
-            return self._map_odd_rows(rows, plan, tally)
-        values = rows.with_columns(decoded.alias("@fields"))
-        is_whole = plan.find_whole(values)
+        decoded = plan.decoder.decode(rows.get_column("fields"))
+        if decoded.is_odd.any():
+            kept = ~decoded.is_odd
+            odd_parts = self._map_odd_rows(rows.filter(decoded.is_odd), plan, tally)
+            if not kept.any():
+                return odd_parts
+            return [*odd_parts, *self._map_group(rows.filter(kept), plan, tally, may_grow)]
+        values = rows.hstack(decoded.values)
+        is_whole = decoded.is_whole
         if is_whole.all():
             return [plan.run(values, tally, keep_whole=False)]
-        whole, partial = values.filter(is_whole), values.filter(~is_whole)
-        parts = [plan.run(whole, tally, keep_whole=False)] if whole.height else []
-        grown = self._grow_plan(plan, partial) if may_grow else plan
+        parts = []
+        if is_whole.any():
+            parts.append(plan.run(values.filter(is_whole), tally, keep_whole=False))
+        grown = self._grow_plan(plan, rows.filter(~is_whole)) if may_grow else plan
         if grown is plan:
-            return [*parts, plan.run(partial, tally, keep_whole=True)]
-        return [*parts, *self._map_group(partial.drop("@fields"), grown, tally, may_grow=False)]
+            return [*parts, plan.run(values.filter(~is_whole), tally, keep_whole=True)]
+        return [*parts, *self._map_group(rows.filter(~is_whole), grown, tally, may_grow=False)]
 
     def _grow_plan(self, plan: PlanRunner, rows: pl.DataFrame) -> PlanRunner:
         """Return a plan that also knows the fields that some of `rows` have beyond the shape."""
@@ -211,13 +251,10 @@ class EventMapper:
     def _map_odd_rows(
         self, rows: pl.DataFrame, plan: PlanRunner, tally: Tally
     ) -> list[pl.DataFrame]:
-        """Map rows of which at least one cannot be decoded with the plan's shape."""
+        """Map rows that cannot be decoded with the plan's shape."""
         if rows.height > SMALL_PIECE:
-            middle = rows.height // 2
-            return [
-                *self._map_group(rows.slice(0, middle), plan, tally),
-                *self._map_group(rows.slice(middle), plan, tally),
-            ]
+            pieces = rows.iter_slices(SMALL_PIECE)
+            return [part for piece in pieces for part in self._map_odd_rows(piece, plan, tally)]
         shapes = [find_shape(text) for text in rows.get_column("fields")]
         if any(shape is None for shape in shapes):
             rows = _quote_unreadable(rows, [shape is None for shape in shapes])
@@ -237,9 +274,7 @@ class EventMapper:
 
     def _map_piece(self, rows: pl.DataFrame, plan: PlanRunner, tally: Tally) -> list[pl.DataFrame]:
         """Map rows that the plan was made for; what still cannot be read is kept as text."""
-        try:
-            rows.get_column("fields").str.json_decode(plan.dtype)
-        except pl.exceptions.ComputeError:
+        if plan.decoder.decode(rows.get_column("fields")).is_odd.any():
             if rows.height > 1:
                 return [
                     part
@@ -249,6 +284,28 @@ class EventMapper:
             rows = _quote_unreadable(rows, [True])
             plan = self._plan_for(plan, find_common_shape(rows.get_column("fields")))
         return self._map_group(rows, plan, tally, may_grow=False)
+
+
+def _cut(rows: pl.DataFrame, piece_rows: int) -> Iterator[pl.DataFrame]:
+    """Yield `rows` whole unless they are much more than a piece."""
+    if rows.height <= 2 * piece_rows:
+        yield rows
+    else:
+        yield from rows.iter_slices(piece_rows)
+
+
+def _gather_pieces(
+    groups: Sequence[tuple[pl.DataFrame, str]], piece_rows: int
+) -> Iterator[list[tuple[pl.DataFrame, str]]]:
+    """Yield runs of groups that have `piece_rows` rows or just over; the last may have fewer."""
+    piece: list[tuple[pl.DataFrame, str]] = []
+    for group in groups:
+        piece.append(group)
+        if sum(rows.height for rows, _version in piece) >= piece_rows:
+            yield piece
+            piece = []
+    if piece:
+        yield piece
 
 
 def _describe_class(

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from ocsf_pipeline.events.decode import FieldDecoder
 from ocsf_pipeline.events.encode import Encoder
 from ocsf_pipeline.events.plan import VENDOR_COLUMN, Column, EventPlan, unfit_name
 from ocsf_pipeline.events.required import (
@@ -23,7 +24,6 @@ from ocsf_pipeline.events.required import (
     UNKNOWN,
 )
 from ocsf_pipeline.events.rows import EVENT_SCHEMA, HOT_ATTRIBUTES
-from ocsf_pipeline.events.shapes import count_decoded, count_keys, dtype_of, find_notations
 from ocsf_pipeline.events.values import (
     caption_of,
     cast_enum,
@@ -37,7 +37,6 @@ GROUP = "@group"
 PREFIX = "@prefix"
 MAX_OUTPUTS = 64
 SEVERITY_COLUMN = "@severity"
-DECODED = "@fields"
 TEMPLATE_SCHEMA = pl.Schema(
     {
         "template_id": pl.String,
@@ -101,29 +100,21 @@ class PlanRunner:
     def __init__(self, plan: EventPlan) -> None:
         """Make the expressions of `plan`; cheap next to running them, dear next to a few rows."""
         self.plan = plan
-        self.dtype = dtype_of(plan.mapping.shape)
-        self._decoded_count = count_decoded(pl.col(DECODED), plan.mapping.shape)
-        self._leaves = [_leaf(path).alias(name) for path, name in plan.leaves.items()]
+        self.decoder = FieldDecoder(plan.mapping.shape)
         self._sources = [_source(plan, item).alias(f"{item.name}r") for item in plan.columns]
         self._casts = [_cast(item).alias(item.name) for item in plan.columns]
         self._second = [expr for item in plan.columns for expr in _second_pass(item)]
         self._outputs: dict[tuple[int, ...], _Output] = {}
 
-    def find_whole(self, rows: pl.DataFrame) -> pl.Series:
-        """Return for each row with decoded fields whether the plan knows all of its fields."""
-        has = rows.select_seq(find_notations(pl.col("fields"))).row(0)
-        return rows.select_seq(count_keys(pl.col("fields"), has) == self._decoded_count).to_series()
-
     def run(self, rows: pl.DataFrame, tally: Tally, keep_whole: bool) -> pl.DataFrame:
-        """Map rows whose fields are decoded in the column `@fields`.
+        """Map rows (base_columns) that have the plan's leaves beside them as columns.
 
         `keep_whole`: the rows have fields that the plan does not know, so `unmapped` takes the
         whole of `fields`. Returns the row number, the event's JSON text, and the columns that
         come from mapped values.
         """
         plan, height = self.plan, rows.height
-        values = rows.with_columns_seq(self._leaves).drop(DECODED)
-        values = values.with_columns_seq(self._sources)
+        values = rows.with_columns_seq(self._sources)
         values = values.with_columns_seq(self._casts).with_columns_seq(self._second)
         counts = [column.null_count() for column in values.get_columns()]
         nulls = dict(zip(values.columns, counts, strict=True))
@@ -169,13 +160,6 @@ def _make_output(plan: EventPlan, nulls: dict[str, int], height: int, keep_whole
         *_hot_columns(plan, nulls, height),
     ]
     return _Output(columns, encoder.fallbacks)
-
-
-def _leaf(path: Sequence[str]) -> pl.Expr:
-    expr = pl.col(DECODED)
-    for name in path:
-        expr = expr.struct.field(name)
-    return expr
 
 
 def _source(plan: EventPlan, item: Column) -> pl.Expr:
@@ -234,12 +218,9 @@ def _hot_columns(plan: EventPlan, nulls: dict[str, int], height: int) -> Iterato
             yield pl.coalesce(filled).cast(HOT_ATTRIBUTES[name][1]).alias(name)
 
 
-def join_parts(parts: Sequence[pl.DataFrame], height: int) -> pl.DataFrame:
-    """Return the parts as one frame in the order of the records."""
-    frame = pl.concat([pl.DataFrame(schema=_MAPPED_SCHEMA), *parts], how="diagonal")
-    if frame.height != height:
-        raise AssertionError(f"{height} records became {frame.height} events")
-    return frame.sort(ROW)
+def join_parts(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """Return the parts one below the other, with every hot column."""
+    return pl.concat([pl.DataFrame(schema=_MAPPED_SCHEMA), *parts], how="diagonal")
 
 
 def assemble_rows(records: pl.DataFrame, mapped: pl.DataFrame) -> pl.DataFrame:

@@ -235,7 +235,12 @@ def _presence(node: pl.Expr, shape: Shape) -> Iterator[pl.Expr]:
         if child.kind is Kind.OBJECT:
             yield from _presence(value, child)
         elif child.kind is Kind.RECORDS:
-            yield value.list.eval(_count_record(child)).list.sum().fill_null(0).cast(pl.UInt32)
+            yield count_records(value, child).fill_null(0)
+
+
+def count_records(records: pl.Expr, shape: Shape) -> pl.Expr:
+    """Return how many fields of a decoded list of records are not null."""
+    return records.list.eval(_count_record(shape)).list.sum().cast(pl.UInt32)
 
 
 def _count_record(shape: Shape) -> pl.Expr:

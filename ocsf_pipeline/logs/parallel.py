@@ -50,6 +50,15 @@ def map_in_order(
                 future.cancel()
 
 
+def work_ahead(items: Iterator[Item]) -> Iterator[Item]:
+    """Yield what `items` yields, made one ahead in a thread while the caller uses what it has."""
+    with ThreadPoolExecutor(1, thread_name_prefix="ocsf-ahead") as pool:
+        coming: Future[Item | None] = pool.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = pool.submit(next, items, None)
+            yield item
+
+
 def read_object_in_parallel(
     pieces: Iterator[bytes],
     context: ObjectContext,

@@ -10,12 +10,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
 
 import polars as pl
 
 from ocsf_pipeline.events.execute import EventMapper, MappedEvents
 from ocsf_pipeline.events.mapping import compile_mappings
-from ocsf_pipeline.logs.parallel import map_in_order
+from ocsf_pipeline.logs.parallel import work_ahead
 from ocsf_pipeline.logs.records import BATCH_SCHEMA
 from ocsf_pipeline.ports import EventTables, HourWriter, ObjectStore
 from ocsf_pipeline.schema.model import OcsfSchema
@@ -32,7 +33,10 @@ from ocsf_pipeline.tables.views import create_views_sql
 
 Progress = Callable[[str], None]
 _CONFIDENCE_BINS = 20
-_MAPPED_ROWS = 100_000
+# Records that are mapped together: many, since each mapping among them costs by itself; bounded,
+# since they are held in memory.
+_MAPPED_ROWS = 400_000
+_MAPPED_BYTES = 512 << 20
 
 
 class ConservationError(RuntimeError):
@@ -147,13 +151,15 @@ def _gather_records(
 ) -> Iterator[pl.DataFrame]:
     """Yield the records of all objects in batches worth mapping: each costs by its templates."""
     held: list[pl.DataFrame] = []
+    size_bytes = 0.0
     for number, batch in enumerate(objects, start=1):
         progress(f"object {number} of {len(objects)}: mapping {batch.key}")
         for part in iterate_records(artefacts, batch):
             held.append(part)
-            if sum(len(item) for item in held) >= _MAPPED_ROWS:
+            size_bytes += part.estimated_size()
+            if sum(len(item) for item in held) >= _MAPPED_ROWS or size_bytes >= _MAPPED_BYTES:
                 yield pl.concat(held)
-                held = []
+                held, size_bytes = [], 0.0
     if held:
         yield pl.concat(held)
 
@@ -164,7 +170,8 @@ def _write_events(
     """Map and stage all records; return rows by object and whether they wait for review."""
     statuses: Counter[tuple[str, bool]] = Counter()
     # The mapper has threads of its own: one batch ahead keeps them busy while rows are inserted.
-    for mapped in map_in_order(mapper.map_records, records, workers=1):
+    pieces = chain.from_iterable(mapper.map_by_template(batch) for batch in records)
+    for mapped in work_ahead(pieces):
         writer.write_rows("events", mapped.frame)
         by_object = mapped.frame.group_by("object_key", pl.col("status") == "review").len()
         for object_key, in_review, count in by_object.iter_rows():
