@@ -103,14 +103,24 @@ def fit_calibrator(
     )
 
 
-def read_signs(probabilities: Floats, familiarity: Floats) -> Floats:
-    """Return what tells a sure answer from a guess, [rows, signs]."""
+def read_signs(probabilities: Floats, familiarity: Floats, scores: Floats) -> Floats:
+    """Return what tells a sure answer from a guess, [rows, signs].
+
+    Beside how clear the answer is: how high each leg of `scores` [rows, classes, legs] puts it,
+    and how far above the class that this leg puts next to it, or first. Legs that agree are seldom
+    wrong together.
+    """
     ordered = -np.sort(-probabilities, axis=1)
     best, second = ordered[:, 0], ordered[:, 1]
     odds = np.log(best + 1e-6) - np.log(1 - best + 1e-6)
     margin = np.log(best + 1e-6) - np.log(second + 1e-6)
     spread = -(probabilities * np.log(probabilities + 1e-9)).sum(axis=1)
-    return np.column_stack([odds, margin, spread, familiarity]).astype(np.float32)
+    rows, chosen = np.arange(len(probabilities)), probabilities.argmax(axis=1)
+    own = scores[rows, chosen]
+    others = scores.copy()
+    others[rows, chosen] = -np.inf
+    lead = own - others.max(axis=1)
+    return np.column_stack([odds, margin, spread, familiarity, own, lead]).astype(np.float32)
 
 
 def spread_confidence(probabilities: Floats, confidence: Floats) -> Floats:

@@ -26,12 +26,12 @@ from ocsf_pipeline.classify.hit_features import HIT_LEGS, score_hits
 from ocsf_pipeline.classify.queries import LogQuery
 from ocsf_pipeline.classify.vectors import PartVocabulary, QueryVectorizer
 
-RANKER_FORMAT = 2
+RANKER_FORMAT = 3
 """Changes whenever bytes of an older ranker can no longer be read or mean something else."""
 
 WHOLE: Mapping[str, float] = {
     "head": 1.5, "names": 1.0, "concepts": 1.0, "message": 1.0, "values": 0.5, "keys": 1.0,
-    "kinds": 0.4, "source": 0.1,
+    "kinds": 0.4, "source": 0.1, "stems": 1.0, "pieces": 1.0,
 }  # fmt: skip
 """Part of the query -> weight in the kernel by which classes are told apart."""
 SAID: Mapping[str, float] = {
@@ -39,6 +39,8 @@ SAID: Mapping[str, float] = {
 }  # fmt: skip
 """The same for activities: it is what a log says that names the activity."""
 _CAPTION_SHARE = 0.5
+_UNREADABLE_PARTS = ("stems", "pieces")
+"""They repeat what other parts say, in no words for people."""
 
 Floats = npt.NDArray[np.float32]
 VARIANTS = ("text", "hits", "dense", "hits+dense")
@@ -97,7 +99,9 @@ class Ranker:
         variant = self._choose_variant(has_hits=near is not None, has_dense=dense is not None)
         scores = stack_legs(text, near, dense, variant)
         probabilities = self.combiners[variant].combine(scores)
-        confidence = self.calibrators[variant].rate(read_signs(probabilities, familiarity))
+        confidence = self.calibrators[variant].rate(
+            read_signs(probabilities, familiarity, scores)
+        )
         return spread_confidence(probabilities, confidence)
 
     def choose_activities(
@@ -131,6 +135,7 @@ class Ranker:
             start, end = vectors.indptr[row : row + 2]
             columns = vectors.indices[start:end]
             shares = vectors.data[start:end] * weights[columns, self.class_uids.index(class_uid)]
+            shares[np.isin(parts[columns], _UNREADABLE_PARTS)] = 0
             best = np.argsort(-shares, kind="stable")[:count]
             explained.append(
                 [

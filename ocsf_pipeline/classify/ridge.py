@@ -1,4 +1,4 @@
-"""Kernel ridge regression over sparse vectors: one closed-form solve, any number of targets.
+"""Kernel ridge regression over sparse vectors: one inverse, any number of targets and left-outs.
 
 Belongs here: solving, and predicting groups of rows by models that never saw them. Does not belong
 here: what rows and targets are (`training`).
@@ -10,41 +10,64 @@ regression and takes seconds where that took minutes: see docs/decisions/0006-ra
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import solve
+from scipy.linalg import lapack, solve
 
 Floats = npt.NDArray[np.float32]
 
 
-def solve_ridge(gram: Floats, targets: Floats, row_weights: Floats, damping: float) -> Floats:
-    """Return dual weights [rows, targets]: predictions are `kernel(new, rows) @ dual`.
+@dataclass(frozen=True)
+class KernelRidge:
+    """A solved ridge regression."""
 
-    `gram` [rows, rows] is the kernel of the rows with themselves. A row of a higher weight is
-    fitted more closely.
-    """
-    system = gram.copy()
-    system[np.diag_indices_from(system)] += np.float32(damping) / row_weights
+    inverse: Floats
+    """[rows, rows], of the kernel with the damping on its diagonal."""
+    dual: Floats
+    """[rows, targets]: predictions are `kernel(new, rows) @ dual`."""
+    targets: Floats
+
+    def predict_left_out(self, folds: Sequence[npt.NDArray[np.intp]]) -> Floats:
+        """Return [rows, targets]: each row as a model trained without its fold would predict it.
+
+        `folds` holds, per fold, the positions of its rows; rows of no fold get zeros. Exact, and
+        no model is trained anew: what a fold's targets add is solved out of the inverse.
+        """
+        left_out = np.zeros_like(self.targets)
+        for rows in folds:
+            block = self.inverse[np.ix_(rows, rows)]
+            added = solve(block, self.dual[rows], assume_a="pos", check_finite=False)
+            left_out[rows] = self.targets[rows] - added
+        return left_out
+
+
+def solve_dual(gram: Floats, targets: Floats, row_weights: Floats, damping: float) -> Floats:
+    """Return the dual weights alone, [rows, targets]: three times as fast as `solve_ridge`."""
+    system = _damp(gram, row_weights, damping)
     dual = solve(system, targets, assume_a="pos", overwrite_a=True, check_finite=False)
     return np.asarray(dual, dtype=np.float32)
 
 
-def predict_left_out(
-    gram: Floats,
-    targets: Floats,
-    row_weights: Floats,
-    damping: float,
-    folds: Sequence[npt.NDArray[np.intp]],
-) -> Floats:
-    """Return [rows, targets]: each row predicted by a model trained without its fold.
+def solve_ridge(gram: Floats, targets: Floats, row_weights: Floats, damping: float) -> KernelRidge:
+    """Solve for `targets` [rows, targets]; `gram` [rows, rows] is the kernel of the rows.
 
-    `folds` holds, per fold, the positions of its rows; rows of no fold are in every training set
-    and get zeros.
+    A row of a higher weight is fitted more closely.
     """
-    left_out = np.zeros_like(targets)
-    for rows in folds:
-        kept = np.setdiff1d(np.arange(len(targets)), rows)
-        dual = solve_ridge(gram[np.ix_(kept, kept)], targets[kept], row_weights[kept], damping)
-        left_out[rows] = gram[np.ix_(rows, kept)] @ dual
-    return left_out
+    system = _damp(gram, row_weights, damping)
+    factor, fault = lapack.spotrf(system, lower=True, overwrite_a=True)
+    if fault:
+        raise ValueError(f"the kernel is not positive definite at row {fault}")
+    inverse, _ = lapack.spotri(factor, lower=True, overwrite_c=True)
+    # LAPACK fills the lower half only.
+    lower = np.tril(inverse, -1)
+    inverse = np.tril(inverse) + lower.T
+    dual = inverse @ targets
+    return KernelRidge(inverse, np.asarray(dual, dtype=np.float32), targets)
+
+
+def _damp(gram: Floats, row_weights: Floats, damping: float) -> Floats:
+    system = np.array(gram, dtype=np.float32, order="F")
+    system[np.diag_indices_from(system)] += np.float32(damping) / row_weights
+    return system

@@ -36,7 +36,7 @@ from ocsf_pipeline.classify.model import (
 )
 from ocsf_pipeline.classify.noise import build_noise_queries
 from ocsf_pipeline.classify.queries import LogQuery
-from ocsf_pipeline.classify.ridge import predict_left_out, solve_ridge
+from ocsf_pipeline.classify.ridge import solve_dual, solve_ridge
 from ocsf_pipeline.classify.training_rows import TrainingRows, gather_rows, name_owner, split_folds
 from ocsf_pipeline.classify.vectors import QueryVectorizer, fit_vectorizer
 from ocsf_pipeline.knowledge.examples import LabelledExample
@@ -45,7 +45,10 @@ from ocsf_pipeline.schema.model import OcsfSchema
 WANTED_PRECISION = 0.98
 _DAMPING = 1.0
 _DENSE_DAMPING = 3.0
-_UNSEEN_SHARE = 0.7
+_UNSEEN_SHARE = 0.5
+"""Of what a deployment sends, as much comes from products that no pack knows, in terms of worth."""
+_FEW_OWNERS = 3
+"""Products with a class, at which leaving one out takes half of what is known of the class."""
 _NOISE_SHARE = 0.04
 _SMALLEST_WEIGHT = 0.003
 
@@ -144,12 +147,9 @@ def _fit_text_leg(
     """Return left-out scores for both foldings, and the weights of the leg by its name."""
     scaled, scale = _scale_parts(vectorizer, vectors, WHOLE)
     gram = np.asarray((scaled @ scaled.T).toarray(), dtype=np.float32)
-    left_out = [
-        predict_left_out(gram, rows.targets, rows.weights, _DAMPING, folding)[: rows.example_count]
-        for folding in folds
-    ]
-    dual = solve_ridge(gram, rows.targets, rows.weights, _DAMPING)
-    return left_out, {"text": _drop_small((scaled.T @ dual) * scale)}
+    solved = solve_ridge(gram, rows.targets, rows.weights, _DAMPING)
+    left_out = [solved.predict_left_out(folding)[: rows.example_count] for folding in folds]
+    return left_out, {"text": _drop_small((scaled.T @ solved.dual) * scale)}
 
 
 def _fit_activities(
@@ -164,7 +164,7 @@ def _fit_activities(
     scaled, scale = _scale_parts(vectorizer, csr_matrix(vectors[:count]), SAID)
     gram = np.asarray((scaled @ scaled.T).toarray(), dtype=np.float32)
     targets = _build_activity_targets(rows, pairs, caption_count)
-    dual = solve_ridge(gram, targets, rows.weights[:count], _DAMPING)
+    dual = solve_dual(gram, targets, rows.weights[:count], _DAMPING)
     return _drop_small((scaled.T @ dual) * scale)
 
 
@@ -202,20 +202,20 @@ def _fit_dense_leg(
     targets = rows.targets[: rows.example_count]
     weights = rows.weights[: rows.example_count, None]
 
-    def fit(kept: npt.NDArray[np.bool_]) -> Floats:
-        weighted = vectors[kept] * weights[kept]
-        system = weighted.T @ vectors[kept] + _DENSE_DAMPING * np.eye(vectors.shape[1])
-        return np.linalg.solve(system, weighted.T @ targets[kept]).astype(np.float32)
-
+    weighted = vectors * weights
+    system = weighted.T @ vectors + _DENSE_DAMPING * np.eye(vectors.shape[1], dtype=np.float32)
+    answer = weighted.T @ targets
     left_out = []
     for folding in folds:
         scores = np.zeros_like(targets)
         for fold in folding:
-            kept = np.ones(len(targets), dtype=bool)
-            kept[fold] = False
-            scores[fold] = vectors[fold] @ fit(kept)
+            without = np.linalg.solve(
+                system - weighted[fold].T @ vectors[fold],
+                answer - weighted[fold].T @ targets[fold],
+            )
+            scores[fold] = vectors[fold] @ without
         left_out.append(scores)
-    return left_out, fit(np.ones(len(targets), dtype=bool))
+    return left_out, np.linalg.solve(system, answer).astype(np.float32)
 
 
 def _score_own_hits(
@@ -274,7 +274,10 @@ def _fit_combination(
     targets = rows.targets[:count] / rows.targets[:count].sum(axis=1, keepdims=True)
     is_right = rows.targets[:count] > 0
     weights = rows.weights[:count] / rows.weights[:count].sum()
-    both = np.concatenate([weights * _UNSEEN_SHARE, weights * (1 - _UNSEEN_SHARE)])
+    unseen = weights * _measure_support(rows)
+    both = np.concatenate(
+        [unseen / unseen.sum() * _UNSEEN_SHARE, weights * (1 - _UNSEEN_SHARE)]
+    ).astype(np.float32)
     noise_weights = np.full(len(legs.noise), _NOISE_SHARE / len(legs.noise), dtype=np.float32)
     combiners: dict[str, Combiner] = {}
     calibrators: dict[str, Calibrator] = {}
@@ -288,8 +291,14 @@ def _fit_combination(
         right = np.concatenate(
             [is_right[np.arange(count), item.argmax(axis=1)] for item in answers]
         )
-        signs = np.concatenate([read_signs(answer, familiarity) for answer in answers])
-        noise_signs = read_signs(combiner.combine(legs.stack_noise(variant)), noise_familiarity)
+        signs = np.concatenate(
+            [
+                read_signs(answer, familiarity, view)
+                for answer, view in zip(answers, views, strict=True)
+            ]
+        )
+        noise = legs.stack_noise(variant)
+        noise_signs = read_signs(combiner.combine(noise), noise_familiarity, noise)
         calibrator = fit_calibrator(
             np.concatenate([signs, noise_signs]),
             np.append(right, np.zeros(len(noise_signs), dtype=bool)),
@@ -298,6 +307,20 @@ def _fit_combination(
         threshold = _choose_threshold(calibrator.rate(signs), right, both)
         combiners[variant], calibrators[variant] = combiner, calibrator
     return combiners, calibrators, threshold
+
+
+def _measure_support(rows: TrainingRows) -> Floats:
+    """Return, per example, the share of its class that is left when its product is left out.
+
+    Where hardly another product has the class, an answer on the product left out is bound to be
+    wrong, which says nothing about products whose events are of known classes.
+    """
+    owners = rows.owners[: rows.example_count]
+    users: dict[int, set[str]] = {}
+    for example, owner in zip(rows.examples, owners, strict=True):
+        users.setdefault(example.class_uid, set()).add(owner)
+    others = np.array([len(users[item.class_uid]) - 1 for item in rows.examples], dtype=np.float32)
+    return np.asarray(others / (others + _FEW_OWNERS), dtype=np.float32)
 
 
 def _choose_threshold(confidence: Floats, right: npt.NDArray[np.bool_], weights: Floats) -> float:

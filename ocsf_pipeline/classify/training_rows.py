@@ -19,7 +19,6 @@ from ocsf_pipeline.knowledge.examples import LabelledExample
 
 MAX_ROWS = 6_500
 """More rows make training slower than a minute; of one event, later examples go first."""
-PRODUCT_FOLDS = 4
 ROW_FOLDS = 2
 """Fewer: half of the examples of a product are as good as most of them."""
 _ACCEPTABLE_TARGET = 0.4
@@ -115,14 +114,13 @@ def _thin_out(
 
 
 def split_folds(rows: TrainingRows, seed: int) -> tuple[list[Positions], list[Positions]]:
-    """Return folds that keep products whole, and folds that do not."""
+    """Return a fold per product, and folds that do not keep products together."""
     shuffle = np.random.default_rng(seed)
-    owners = rows.owners[: rows.example_count]
-    distinct = sorted(set(owners))
-    fold_of = dict(zip(distinct, shuffle.permutation(len(distinct)).tolist(), strict=True))
-    by_owner = np.array([fold_of[owner] % PRODUCT_FOLDS for owner in owners])
+    members: dict[str, list[int]] = {}
+    for row, owner in enumerate(rows.owners[: rows.example_count]):
+        members.setdefault(owner, []).append(row)
     by_row = shuffle.permutation(rows.example_count) % ROW_FOLDS
     return (
-        [np.flatnonzero(by_owner == fold) for fold in range(PRODUCT_FOLDS)],
+        [np.array(members[owner], dtype=np.intp) for owner in sorted(members)],
         [np.flatnonzero(by_row == fold) for fold in range(ROW_FOLDS)],
     )

@@ -1,15 +1,13 @@
 """Queries -> sparse TF-IDF vectors, one block per part of the query.
 
-Belongs here: terms, vocabularies, weights of terms. Does not belong here: what a query is
-(`queries`), what words mean (`words`), what is learned over the vectors (`training`).
+Belongs here: vocabularies, weights of terms. Does not belong here: which terms a query has
+(`terms`), what is learned over the vectors (`training`).
 """
 
 from __future__ import annotations
 
-import itertools
-import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -18,15 +16,10 @@ import numpy.typing as npt
 from scipy.sparse import csr_matrix, diags, hstack
 
 from ocsf_pipeline.classify.queries import LogQuery
-from ocsf_pipeline.classify.words import OBJECTS, VERBS
+from ocsf_pipeline.classify.terms import PARTS, list_terms
 
-PARTS = ("head", "names", "concepts", "message", "values", "keys", "kinds", "source")
-_STATEMENT_PARTS = frozenset({"head", "names", "values"})
 _MAX_TERMS = 30_000
 _MIN_USES = 2
-_MAX_STATEMENT_WORDS = 12
-_MAX_CONCEPT_WORDS = 25
-_WORD = re.compile(r"[a-z0-9]+")
 
 Floats = npt.NDArray[np.float32]
 
@@ -115,65 +108,6 @@ def fit_vectorizer(queries: Sequence[LogQuery], owners: Sequence[str]) -> QueryV
         rarity = np.log((1 + owner_count) / (1 + spread)) + 1
         vocabularies.append(PartVocabulary(part, terms, rarity.astype(np.float32)))
     return QueryVectorizer(tuple(vocabularies))
-
-
-def list_terms(query: LogQuery, part: str) -> list[str]:
-    """Return the terms of one part of a query, repeats included."""
-    if part == "concepts":
-        return _list_concepts(query)
-    text = str(getattr(query, part)).lower()
-    if part in _STATEMENT_PARTS:
-        return _list_statement_terms(text)
-    if part == "keys":
-        return _list_key_terms(text)
-    if part == "message":
-        words = _WORD.findall(text)
-        return words + _pair_words(words)
-    return text.split()
-
-
-def _list_statement_terms(text: str) -> list[str]:
-    terms: list[str] = []
-    for statement in text.split(" ; "):
-        key, colon, value = statement.partition(": ")
-        words = (value if colon else key).split()[:_MAX_STATEMENT_WORDS]
-        terms += words + _pair_words(words)
-        if colon and key:
-            owner = key.rsplit(" ", 1)[-1]
-            terms += [f"{owner}={word}" for word in words]
-    return terms
-
-
-def _list_key_terms(text: str) -> list[str]:
-    terms: list[str] = []
-    for key in text.split(" ; "):
-        words = key.split()
-        terms += words
-        if len(words) > 1:
-            terms.append(key)
-        if len(words) > 2:
-            terms += _pair_words(words)
-    return terms
-
-
-def _list_concepts(query: LogQuery) -> list[str]:
-    """Return what is done to what, in words of our own: `CreateUser` and `user added` alike."""
-    found: set[str] = set()
-    for part, sign in (("head", "h"), ("names", "n"), ("message", "m")):
-        for statement in str(getattr(query, part)).lower().split(" ; "):
-            said = statement.partition(": ")[2] if part != "message" else ""
-            words = _WORD.findall(said or statement)[: 2 * _MAX_STATEMENT_WORDS]
-            verbs = {VERBS[word] for word in words if word in VERBS}
-            objects = {OBJECTS[word] for word in words if word in OBJECTS}
-            found.update(f"{sign}:{item}" for item in verbs | objects)
-            if len(words) <= _MAX_CONCEPT_WORDS:
-                found.update(f"{sign}:{verb} {item}" for verb in verbs for item in objects)
-    found.update(f"k:{OBJECTS[word]}" for word in query.keys.split() if word in OBJECTS)
-    return sorted(found)
-
-
-def _pair_words(words: Iterable[str]) -> list[str]:
-    return [f"{left} {right}" for left, right in itertools.pairwise(words)]
 
 
 def _build_block(vocabulary: PartVocabulary, queries: Sequence[LogQuery]) -> csr_matrix:

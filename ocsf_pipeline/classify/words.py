@@ -11,6 +11,8 @@ import re
 
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _SPLIT = re.compile(r"[^A-Za-z0-9]+")
+_ENDING = re.compile(r"(?:ations?|ing|ed|es|s|ion|ions|er|ment|al)$")
+_SHORTEST_STEMMED = 6
 _DIGITS = re.compile(r"^(?P<word>[a-z]{2,})(?P<number>\d{1,3})$")
 
 # What glued names are made of: `dstport`, `logtype`, `sentbyte`.
@@ -79,6 +81,20 @@ def spell_key(key: str) -> tuple[str, ...]:
         for piece in _unglue(word):
             words.extend(_SHORT.get(piece, piece).split())
     return tuple(words)
+
+
+@functools.lru_cache(maxsize=50_000)
+def stem_word(word: str) -> tuple[str, ...]:
+    """Return the stems of a lower-case word's pieces: `driverloaded` -> driver load."""
+    return tuple(_stem(piece) for piece in _unglue(word))
+
+
+def _stem(word: str) -> str:
+    if len(word) >= _SHORTEST_STEMMED:
+        word = _ENDING.sub("", word)
+    elif len(word) > 3:
+        word = word.removesuffix("s")
+    return word.removesuffix("e") if len(word) > 4 else word
 
 
 @functools.lru_cache(maxsize=50_000)
