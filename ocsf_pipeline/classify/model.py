@@ -99,9 +99,7 @@ class Ranker:
         variant = self._choose_variant(has_hits=near is not None, has_dense=dense is not None)
         scores = stack_legs(text, near, dense, variant)
         probabilities = self.combiners[variant].combine(scores)
-        confidence = self.calibrators[variant].rate(
-            read_signs(probabilities, familiarity, scores)
-        )
+        confidence = self.calibrators[variant].rate(read_signs(probabilities, familiarity, scores))
         return spread_confidence(probabilities, confidence)
 
     def choose_activities(

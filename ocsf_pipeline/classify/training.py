@@ -25,7 +25,7 @@ from ocsf_pipeline.classify.combine import (
     fit_combiner,
     read_signs,
 )
-from ocsf_pipeline.classify.hit_features import HIT_LEGS, drop_hits, score_hits
+from ocsf_pipeline.classify.hit_features import drop_hits, score_hits
 from ocsf_pipeline.classify.model import (
     SAID,
     VARIANTS,
@@ -34,7 +34,7 @@ from ocsf_pipeline.classify.model import (
     RankerError,
     stack_legs,
 )
-from ocsf_pipeline.classify.noise import build_noise_queries
+from ocsf_pipeline.classify.noise import NOISE, build_noise_queries
 from ocsf_pipeline.classify.queries import LogQuery
 from ocsf_pipeline.classify.ridge import solve_dual, solve_ridge
 from ocsf_pipeline.classify.training_rows import TrainingRows, gather_rows, name_owner, split_folds
@@ -56,6 +56,11 @@ Floats = npt.NDArray[np.float32]
 Positions = npt.NDArray[np.intp]
 
 
+def list_training_texts(queries: Sequence[LogQuery]) -> list[str]:
+    """Return the texts whose hits and vectors `train_ranker` needs: the queries', then noise."""
+    return [query.text for query in (*queries, *build_noise_queries())]
+
+
 def train_ranker(
     schema: OcsfSchema,
     examples: Sequence[LabelledExample],
@@ -66,9 +71,9 @@ def train_ranker(
 ) -> Ranker:
     """Train on labelled examples; the same input gives the same ranker.
 
-    `queries[i]` is the query of `examples[i]`, `hits` the search result of their texts (possibly
-    empty), `embeddings` float32 [examples, dimensions] of the same texts. Raises RankerError when
-    the examples are of fewer than two live classes.
+    `queries[i]` is the query of `examples[i]`, `hits` the search result of
+    `list_training_texts(queries)` (possibly empty), `embeddings` float32 [texts, dimensions] of
+    the same texts. Raises RankerError when the examples are of fewer than two live classes.
     """
     live = {item.uid for item in schema.live_classes}
     class_uids = tuple(sorted({item.class_uid for item in examples} & live))
@@ -90,12 +95,11 @@ def train_ranker(
     dense = None
     if embeddings is not None:
         dense, weights["dense"] = _fit_dense_leg(rows, embeddings[rows.positions], folds)
-    near = _score_own_hits(rows, hits, class_uids)
+    near, noise_near = _score_hits(rows, hits, class_uids, len(queries))
     noise = build_noise_queries()
-    noise_scores = np.asarray(vectorizer.transform(noise) @ weights["text"], dtype=np.float32)
     combiners, calibrators, threshold = _fit_combination(
         rows,
-        _Legs(text, near, dense, noise_scores),
+        _Legs(text, near, dense, _score_noise(noise, vectorizer, weights, embeddings, noise_near)),
         vectorizer.measure_familiarity(rows.queries[: rows.example_count]),
         vectorizer.measure_familiarity(noise),
     )
@@ -218,12 +222,15 @@ def _fit_dense_leg(
     return left_out, np.linalg.solve(system, answer).astype(np.float32)
 
 
-def _score_own_hits(
-    rows: TrainingRows, hits: pl.DataFrame, class_uids: tuple[int, ...]
-) -> list[Floats] | None:
-    """Return the examples' hit scores without their products, and without themselves."""
+def _score_hits(
+    rows: TrainingRows, hits: pl.DataFrame, class_uids: tuple[int, ...], query_count: int
+) -> tuple[list[Floats] | None, Floats | None]:
+    """Return the examples' hit scores without their products, and without themselves; the noise's.
+
+    Hits of the noise are those numbered from `query_count` on.
+    """
     if hits.is_empty():
-        return None
+        return None, None
     places = pl.DataFrame(
         {
             "query_no": rows.positions.astype(np.uint32),
@@ -233,12 +240,28 @@ def _score_own_hits(
     own = hits.join(places, on="query_no").with_columns(query_no="row").drop("row")
     ids = [item.example_id for item in rows.examples]
     products = [item.product for item in rows.examples]
+    of_noise = hits.filter(pl.col("query_no") >= query_count).with_columns(
+        pl.col("query_no") - pl.lit(query_count, dtype=pl.UInt32)
+    )
     return [
         score_hits(
             drop_hits(own, ids, products, whole_product=whole), rows.example_count, class_uids
         )
         for whole in (True, False)
-    ]
+    ], score_hits(of_noise, len(NOISE), class_uids)
+
+
+def _score_noise(
+    noise: Sequence[LogQuery],
+    vectorizer: QueryVectorizer,
+    weights: Mapping[str, Floats],
+    embeddings: Floats | None,
+    near: Floats | None,
+) -> tuple[Floats, Floats | None, Floats | None]:
+    """Return what the legs say of texts that are nothing of the kind: text, hits, dense."""
+    text = np.asarray(vectorizer.transform(noise) @ weights["text"], dtype=np.float32)
+    dense = None if embeddings is None else embeddings[-len(noise) :] @ weights["dense"]
+    return text, near, dense
 
 
 @dataclass(frozen=True)
@@ -248,8 +271,8 @@ class _Legs:
     text: list[Floats]
     near: list[Floats] | None
     dense: list[Floats] | None
-    noise: Floats
-    """Text scores of the noise, [texts, classes]."""
+    noise: tuple[Floats, Floats | None, Floats | None]
+    """The same of the noise, [texts, classes, ...], by models that know all examples."""
 
     def stack(self, view: int, variant: str) -> Floats:
         """Return what `variant` combines."""
@@ -261,9 +284,8 @@ class _Legs:
         )
 
     def stack_noise(self, variant: str) -> Floats:
-        """Return the same for the noise, which is near nothing."""
-        nothing = np.zeros((*self.noise.shape, len(HIT_LEGS)), dtype=np.float32)
-        return stack_legs(self.noise, nothing, nothing[:, :, 0], variant)
+        """Return the same for the noise."""
+        return stack_legs(*self.noise, variant)
 
 
 def _fit_combination(
@@ -278,7 +300,7 @@ def _fit_combination(
     both = np.concatenate(
         [unseen / unseen.sum() * _UNSEEN_SHARE, weights * (1 - _UNSEEN_SHARE)]
     ).astype(np.float32)
-    noise_weights = np.full(len(legs.noise), _NOISE_SHARE / len(legs.noise), dtype=np.float32)
+    noise_weights = np.full(len(NOISE), _NOISE_SHARE / len(NOISE), dtype=np.float32)
     combiners: dict[str, Combiner] = {}
     calibrators: dict[str, Calibrator] = {}
     threshold = 1.0

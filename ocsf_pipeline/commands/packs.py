@@ -13,6 +13,7 @@ from pathlib import Path
 from ocsf_pipeline import resources
 from ocsf_pipeline.adapters.embedding_cache import pack_vectors
 from ocsf_pipeline.adapters.pack_files import read_pack_texts
+from ocsf_pipeline.classify.ranker import list_training_texts
 from ocsf_pipeline.commands.common import CommandError, Say
 from ocsf_pipeline.knowledge.chunks import build_class_chunks
 from ocsf_pipeline.knowledge.examples import load_examples, split_by_label
@@ -70,6 +71,7 @@ def embed_packs(settings: Settings, path: Path, say: Say) -> int:
     usable, _problems = split_by_label(loaded, schema)
     corpus = build_corpus(build_class_chunks(schema), usable)
     texts = {chunk.text for chunk in corpus} | {example.query for example in usable}
+    texts |= set(list_training_texts([]))
     say(f"{len(texts):,} texts of {len(packs)} packs and {len(schema.live_classes)} classes")
     body = pack_vectors(sorted(texts), resources.open_embedder(settings))
     unfinished = path.with_name(f"{path.name}.new")

@@ -15,7 +15,12 @@ from dataclasses import dataclass, fields
 import polars as pl
 
 from ocsf_pipeline.classify.queries import LogQuery, build_query
-from ocsf_pipeline.classify.ranker import RANKER_FORMAT, Ranker, train_ranker
+from ocsf_pipeline.classify.ranker import (
+    RANKER_FORMAT,
+    Ranker,
+    list_training_texts,
+    train_ranker,
+)
 from ocsf_pipeline.knowledge.chunks import (
     ClassChunk,
     build_class_chunks,
@@ -196,7 +201,7 @@ def update_ranker(
         ranker = load_ranker(artefacts, index.name)
         return UpdatedRanker(ranker, len(examples), is_changed=False)
     queries = _load_queries(artefacts)
-    texts = [query.text for query in queries]
+    texts = list_training_texts(queries)
     hits = index.search_chunks(texts, _HITS_PER_QUERY)
     embeddings = embedder.encode(texts) if embedder else None
     ranker = train_ranker(schema, examples, queries, hits, embeddings)

@@ -11,7 +11,7 @@ import pytest
 
 from ocsf_pipeline.adapters.schema_package import EmbeddedSchemaSource
 from ocsf_pipeline.classify.queries import LogQuery, build_query
-from ocsf_pipeline.classify.ranker import Ranker, train_ranker
+from ocsf_pipeline.classify.ranker import Ranker, list_training_texts, train_ranker
 from ocsf_pipeline.knowledge.chunks import build_class_chunks, examples_to_chunks
 from ocsf_pipeline.knowledge.examples import LabelledExample, load_examples
 from ocsf_pipeline.knowledge.hits import HIT_SCHEMA
@@ -34,6 +34,7 @@ class Knowledge:
     queries: list[LogQuery]
     index: FakeClassIndex
     embeddings: npt.NDArray[np.float32]
+    """Of the queries, then of the noise."""
 
 
 def make_queries(raws: list[str]) -> list[LogQuery]:
@@ -60,7 +61,7 @@ def knowledge() -> Knowledge:
     examples = load_examples(packs, query_texts)  # type: ignore[arg-type]
     queries = [made[example.raw] for example in examples]
     chunks = [*build_class_chunks(schema), *examples_to_chunks(examples)]
-    embeddings = FakeEmbedder().encode([query.text for query in queries])
+    embeddings = FakeEmbedder().encode(list_training_texts(queries))
     return Knowledge(schema, examples, queries, FakeClassIndex(chunks), embeddings)
 
 
@@ -75,7 +76,7 @@ def ranker(knowledge: Knowledge) -> Ranker:
 @pytest.fixture(scope="session")
 def rich_ranker(knowledge: Knowledge) -> Ranker:
     """Trained with hits and embeddings."""
-    hits = knowledge.index.search_chunks([query.text for query in knowledge.queries], 12)
+    hits = knowledge.index.search_chunks(list_training_texts(knowledge.queries), 12)
     return train_ranker(
         knowledge.schema, knowledge.examples, knowledge.queries, hits, knowledge.embeddings
     )

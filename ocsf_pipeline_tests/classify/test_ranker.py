@@ -119,7 +119,7 @@ def test_works_with_whatever_is_at_hand(knowledge: Knowledge, rich_ranker: Ranke
     asked = knowledge.queries[::7]
     hits = knowledge.index.search_chunks([query.text for query in asked], 12)
     for given_hits in (hits, NO_HITS):
-        for vectors in (knowledge.embeddings[::7], None):
+        for vectors in (knowledge.embeddings[: len(knowledge.queries) : 7], None):
             rows = rich_ranker.rank_classes(asked, given_hits, vectors)
             best = [rich_ranker.class_uids[column] for column in rows.argmax(axis=1)]
             right = [
