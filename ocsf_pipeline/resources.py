@@ -18,11 +18,9 @@ from ocsf_pipeline.adapters.chat_reranker import ChatLimits, ChatReranker
 from ocsf_pipeline.adapters.clickhouse import ClickHouseTables
 from ocsf_pipeline.adapters.clickhouse_connection import TablesOptions
 from ocsf_pipeline.adapters.cross_encoder import CrossEncoderReranker
-from ocsf_pipeline.adapters.durable_folder import DurableFolder
 from ocsf_pipeline.adapters.embedded_index import EmbeddedClassIndex
 from ocsf_pipeline.adapters.embedding_cache import CachedEmbedder
 from ocsf_pipeline.adapters.minilm import SentenceEmbedder
-from ocsf_pipeline.adapters.object_store import open_object_store
 from ocsf_pipeline.adapters.pack_files import PackFolders
 from ocsf_pipeline.adapters.schema_download import DownloadSchemaSource
 from ocsf_pipeline.adapters.schema_package import EmbeddedSchemaSource
@@ -38,29 +36,13 @@ from ocsf_pipeline.ports import (
 )
 from ocsf_pipeline.settings import Settings, SettingsError, name_variable, read_settings
 from ocsf_pipeline.steps.indexes import choose_index
+from ocsf_pipeline.stores import open_artefacts as open_artefacts
+from ocsf_pipeline.stores import open_objects as open_objects
 
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     """Return the settings of this process's environment, or of `environ`."""
     return read_settings(os.environ if environ is None else environ)
-
-
-def open_objects(settings: Settings) -> ObjectStore:
-    """Return the store that raw logs are dropped into."""
-    return open_object_store(settings.resolved_objects_url)
-
-
-def open_ingest_objects(settings: Settings) -> ObjectStore:
-    """Return the same store for writing what was pushed: a write that returns is durable."""
-    url = settings.resolved_objects_url
-    if "://" not in url or url.startswith("file://"):
-        return DurableFolder(Path(url.removeprefix("file://")).expanduser())
-    return open_objects(settings)
-
-
-def open_artefacts(settings: Settings) -> ObjectStore:
-    """Return the store of everything that the pipeline makes for itself."""
-    return open_object_store(settings.resolved_artefacts_url)
 
 
 def open_schema_source(settings: Settings) -> SchemaSource:

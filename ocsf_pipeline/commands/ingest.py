@@ -17,8 +17,8 @@ from ocsf_pipeline.ingest.bodies import BodyLimits
 from ocsf_pipeline.ingest.gather import GatherOptions
 from ocsf_pipeline.ingest.server import run_server
 from ocsf_pipeline.ingest.tokens import TokenError, TokenWatch
-from ocsf_pipeline.resources import open_ingest_objects
 from ocsf_pipeline.settings import Settings
+from ocsf_pipeline.stores import open_ingest_objects
 
 
 def serve(settings: Settings, host: str, port: int, allow_anonymous: bool, say: Say) -> None:
