@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ocsf_pipeline.cli_ingest import app as ingest_app
+from ocsf_pipeline.cli_ingest import build_ingest_app
 from ocsf_pipeline.cli_overrides import build_override_app
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ app = typer.Typer(
 )
 packs_app = typer.Typer(no_args_is_help=True, help="Your own source packs (docs/packs.md).")
 app.add_typer(packs_app, name="packs")
-app.add_typer(ingest_app, name="ingest")
 
 _overrides: dict[str, str] = {}
 """Settings given as global options of this call; they win over the environment."""
@@ -325,6 +324,7 @@ def open_settings() -> tuple["Terminal", "Settings"]:
 
 
 app.add_typer(build_override_app(open_settings), name="override")
+app.add_typer(build_ingest_app(open_settings), name="ingest")
 
 
 def _merge_variables() -> dict[str, str]:

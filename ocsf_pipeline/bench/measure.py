@@ -23,6 +23,7 @@ import polars as pl
 from ocsf_pipeline import resources
 from ocsf_pipeline.adapters.embedded_index import EmbeddedClassIndex
 from ocsf_pipeline.bench.generate import cut_templates, make_objects, next_hour
+from ocsf_pipeline.bench.ingest import measure_ingest
 from ocsf_pipeline.commands.knowledge import open_decider
 from ocsf_pipeline.events.execute import EventMapper, MappedEvents
 from ocsf_pipeline.events.mapping import compile_mappings
@@ -255,5 +256,6 @@ MEASUREMENTS: dict[str, Callable[[Workplace], Figures]] = {
     "warm": lambda place: measure_hour(place, WARM_HOUR),
     "per_log": measure_per_log,
     "parts": measure_parts,
+    "ingest": lambda place: measure_ingest(place.folder / "ingest", place.event_count, place.seed),
 }
 """By name, in the order in which they build on each other."""
