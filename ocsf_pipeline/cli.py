@@ -142,7 +142,7 @@ def map_logs(file: Input = "-", jsonl: IsJsonl = False, field: Field = "raw") ->
 
     terminal, settings, memory = _open_memory(file)
     batches = read_batches(file, _input_format(jsonl, field), settings)
-    for lines in map_batches(batches, memory):
+    for lines in map_batches(batches, memory, settings.datetime_profile):
         terminal.write_lines(lines)
 
 

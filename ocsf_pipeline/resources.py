@@ -54,7 +54,8 @@ def open_schema_source(settings: Settings) -> SchemaSource:
 
 def open_packs(settings: Settings) -> PackSource:
     """Return the installed packs and those of the user's folder."""
-    return PackFolders(Path(settings.packs_dir) if settings.packs_dir else None)
+    folder = Path(settings.packs_dir) if settings.packs_dir else None
+    return PackFolders(folder, settings.packs_to_leave_out)
 
 
 @cache

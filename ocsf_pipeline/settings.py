@@ -74,12 +74,22 @@ class Settings(BaseModel):
         100_000, description="Most rows that such a query may return; more is an error."
     )
     schema_version: str = Field(DEFAULT_VERSION, description="OCSF release to map to.")
+    datetime_profile: bool = Field(
+        False,
+        description="Give times also as RFC 3339 texts (`time_dt` and so on): OCSF's profile "
+        "`datetime`.",
+    )
     schema_url: str = Field(
         "",
         description="Schema server to download from, e.g. `https://schema.ocsf.io`. "
         "Empty: the release that is installed with the package.",
     )
     packs_dir: str = Field("", description="Folder of your own source packs (docs/packs.md).")
+    packs_left_out: str = Field(
+        "",
+        description="Source packs not to use, separated by commas, e.g. `suricata,windows_*`: to "
+        "measure what a pack is worth. Needs a data folder of its own.",
+    )
     embedding_model: str = Field(
         "",
         description="sentence-transformers model, by folder or name. Empty: all-MiniLM-L6-v2, "
@@ -224,6 +234,11 @@ class Settings(BaseModel):
     def resolved_tables_dsn(self) -> str:
         """Which tables are written."""
         return self.tables_dsn or f"chdb://{(self.data_dir / 'tables').resolve()}"
+
+    @property
+    def packs_to_leave_out(self) -> tuple[str, ...]:
+        """Names of the packs that are not to be used."""
+        return tuple(name.strip() for name in self.packs_left_out.split(",") if name.strip())
 
     @property
     def read_limits(self) -> ReadLimits:

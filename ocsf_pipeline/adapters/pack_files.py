@@ -6,6 +6,8 @@ Belongs here: finding and reading the files. Does not belong here: what is in th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -19,12 +21,26 @@ _MAX_BYTES = 8 * 1024 * 1024
 class PackFolders:
     """The packs of this package and those of a user's folder (None: only ours)."""
 
-    def __init__(self, user_folder: Path | None = None) -> None:
+    def __init__(self, user_folder: Path | None = None, left_out: Sequence[str] = ()) -> None:
+        """`left_out`: products that are not to be used; `*` stands for any characters."""
         self._user_folder = user_folder
+        self._left_out = tuple(left_out)
 
     def read_packs(self) -> dict[str, SourcePack]:
-        """Read the packs as they are on disk now; see the function of the same name."""
-        return read_packs(self._user_folder)
+        """Read the packs as they are on disk now; see the function of the same name.
+
+        Raises PackError when a product to leave out names no pack.
+        """
+        packs = read_packs(self._user_folder)
+        for name in self._left_out:
+            found = [product for product in packs if fnmatchcase(product, name)]
+            if not found:
+                raise PackError(
+                    f"no pack is called {name!r}; check OCSF_PIPELINE_PACKS_LEFT_OUT against "
+                    "the names of the packs' files"
+                )
+            packs = {product: pack for product, pack in packs.items() if product not in found}
+        return packs
 
 
 def read_packs(user_folder: Path | None = None) -> dict[str, SourcePack]:

@@ -25,8 +25,8 @@ from ocsf_pipeline.adapters.embedded_index import EmbeddedClassIndex
 from ocsf_pipeline.bench.generate import cut_templates, make_objects, next_hour
 from ocsf_pipeline.bench.ingest import measure_ingest
 from ocsf_pipeline.commands.knowledge import open_decider
+from ocsf_pipeline.events.compiler import compile_mappings
 from ocsf_pipeline.events.execute import EventMapper, MappedEvents
-from ocsf_pipeline.events.mapping import compile_mappings
 from ocsf_pipeline.logs.layout import format_hour_folder
 from ocsf_pipeline.logs.normalize import ObjectContext, TemplateRegistry
 from ocsf_pipeline.logs.parallel import map_in_order, read_object_in_parallel

@@ -38,7 +38,7 @@ class DecisionMemory:
 
     def __init__(self, decider: Decider, artefacts: ObjectStore, say: Say) -> None:
         self.decider = decider
-        self._artefacts = artefacts
+        self.artefacts = artefacts
         self._version = decider.version()
         self._say = say
         self._told: set[str] = set()
@@ -49,7 +49,7 @@ class DecisionMemory:
         templates = merge_templates([summarize_templates(records)])
         unmet = templates.join(self.decisions, on="template_id", how="anti")
         if not unmet.is_empty():
-            stored = load_decisions(self._artefacts, self._version, unmet["template_id"]).filter(
+            stored = load_decisions(self.artefacts, self._version, unmet["template_id"]).filter(
                 ~has_outcome(Outcome.failed)
             )
             new = unmet.join(stored, on="template_id", how="anti")

@@ -22,6 +22,7 @@ from ocsf_pipeline.steps.knowledge import (
     update_knowledge_bases,
     update_rankers,
 )
+from ocsf_pipeline.steps.mappings import store_hints
 from ocsf_pipeline.steps.schema import store_schema
 
 
@@ -63,6 +64,8 @@ def build_knowledge(settings: Settings, say: Say) -> Decider:
     )
     for problem in examples.problems:
         say(f"    left out: {problem.example.product}: {problem.reason}")
+    _version, mapped = store_hints(artefacts, packs)
+    say(f"    {mapped} packs with hints for mapping")
     say("4/5 embedding what is new")
     indexes = resources.open_class_indexes(settings)
     for updated in update_knowledge_bases(artefacts, indexes):

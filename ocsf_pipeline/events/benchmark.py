@@ -15,8 +15,8 @@ from typing import Any
 import polars as pl
 
 from ocsf_pipeline.classify.decisions import DECISION_SCHEMA
+from ocsf_pipeline.events.compiler import compile_mappings
 from ocsf_pipeline.events.execute import EventMapper
-from ocsf_pipeline.events.mapping import compile_mappings
 from ocsf_pipeline.logs.records import NORMALIZED_SCHEMA
 from ocsf_pipeline.schema.model import OcsfSchema
 

@@ -37,6 +37,7 @@ FOLDED = (
     (re.compile(r"^evidences\."), ""),
     (re.compile(r"^finding_info\.attacks\."), "attacks."),
     (re.compile(r"(^|\.)process\.path$"), r"\1process.file.path"),
+    (re.compile(r"^email\.smtp_(from|to)$"), r"email.\1"),
     (re.compile(r"_dt$"), ""),
 )
 _TIMES = re.compile(r"(?:^|[._])time$")

@@ -19,11 +19,13 @@ from itertools import chain
 import polars as pl
 
 from ocsf_pipeline.classify.decisions import DECISION_SCHEMA
-from ocsf_pipeline.events.aliases import load_aliases
-from ocsf_pipeline.events.mapping import EventMapping, compile_mapping
+from ocsf_pipeline.events.compiler import MappingCompiler
+from ocsf_pipeline.events.mapping import EventMapping
 from ocsf_pipeline.events.plan import build_plan, class_members, class_prefix
 from ocsf_pipeline.events.run import (
     GROUP,
+    PACK_PRODUCT,
+    PACK_VENDOR,
     PREFIX,
     ROW,
     TEMPLATE_SCHEMA,
@@ -33,7 +35,8 @@ from ocsf_pipeline.events.run import (
     base_columns,
     join_parts,
 )
-from ocsf_pipeline.events.schema_view import ClassView, SchemaView, view_schema
+from ocsf_pipeline.events.samples import Sample, find_sample
+from ocsf_pipeline.events.schema_view import ClassView
 from ocsf_pipeline.events.shapes import (
     EMPTY_SHAPE,
     Shape,
@@ -98,11 +101,15 @@ class EventMapper:
         decisions: pl.DataFrame,
         mappings: Mapping[str, EventMapping],
         worker_count: int = 2,
+        compiler: MappingCompiler | None = None,
     ) -> None:
-        """Prepare for the templates of `decisions`; plans are built when first needed."""
+        """Prepare for the templates of `decisions`; plans are built when first needed.
+
+        `compiler`: what compiled the mappings, for rows with fields that the sample had not.
+        """
         self._worker_count = worker_count
-        self._view: SchemaView = view_schema(schema)
-        self._aliases = load_aliases()
+        self._compiler = compiler or MappingCompiler(schema)
+        self._view = self._compiler.view
         self._plans: dict[str, PlanRunner] = {}
         self._grown: dict[str, PlanRunner] = {}
         self._mappings = {item.version: item for item in mappings.values()}
@@ -226,21 +233,16 @@ class EventMapper:
     def _grow_plan(self, plan: PlanRunner, rows: pl.DataFrame) -> PlanRunner:
         """Return a plan that also knows the fields that some of `rows` have beyond the shape."""
         texts = rows.get_column("fields").gather_every(max(1, rows.height // SHAPE_SAMPLE))
-        shape = merge_shapes(plan.plan.mapping.shape, find_common_shape(texts.head(SHAPE_SAMPLE)))
+        texts = texts.head(SHAPE_SAMPLE)
+        shape = merge_shapes(plan.plan.mapping.shape, find_common_shape(texts))
         if shape == plan.plan.mapping.shape:
             return plan
-        grown = self._plan_for(plan, shape)
+        grown = self._plan_for(plan, find_sample(texts, shape))
         self._grown[plan.plan.mapping.version] = grown
         return grown
 
-    def _plan_for(self, plan: PlanRunner, shape: Shape) -> PlanRunner:
-        mapping = compile_mapping(
-            self._view,
-            self._aliases,
-            plan.plan.mapping.template_id,
-            plan.plan.mapping.class_uid,
-            shape,
-        )
+    def _plan_for(self, plan: PlanRunner, sample: Sample) -> PlanRunner:
+        mapping = self._compiler.compile_again(plan.plan.mapping, sample)
         known = self._plans.get(mapping.version)
         if known is None:
             known = PlanRunner(build_plan(self._view, mapping))
@@ -265,11 +267,13 @@ class EventMapper:
                 distinct.append(shape)
         if len(distinct) > MAX_SHAPES_PER_PIECE:
             common = reduce(merge_shapes, distinct, EMPTY_SHAPE)
-            return self._map_piece(rows, self._plan_for(plan, common), tally)
+            sample = find_sample(rows.get_column("fields"), common)
+            return self._map_piece(rows, self._plan_for(plan, sample), tally)
         parts = []
         for wanted in distinct:
             piece = rows.filter(pl.Series([shape == wanted for shape in shapes]))
-            parts += self._map_piece(piece, self._plan_for(plan, wanted), tally)
+            sample = find_sample(piece.get_column("fields").head(1), wanted)
+            parts += self._map_piece(piece, self._plan_for(plan, sample), tally)
         return parts
 
     def _map_piece(self, rows: pl.DataFrame, plan: PlanRunner, tally: Tally) -> list[pl.DataFrame]:
@@ -282,7 +286,7 @@ class EventMapper:
                     for part in self._map_piece(rows.slice(start, 1), plan, tally)
                 ]
             rows = _quote_unreadable(rows, [True])
-            plan = self._plan_for(plan, find_common_shape(rows.get_column("fields")))
+            plan = self._plan_for(plan, find_sample(rows.get_column("fields")))
         return self._map_group(rows, plan, tally, may_grow=False)
 
 
@@ -317,6 +321,8 @@ def _describe_class(
         GROUP: mapping.version,
         PREFIX: class_prefix(owner, members),
         "mapping_version": mapping.version,
+        PACK_PRODUCT: mapping.product_name or None,
+        PACK_VENDOR: mapping.product_vendor or None,
         **{name: value for name, value in members.items() if name != "type_name"},
     }
 

@@ -10,7 +10,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ocsf_pipeline.events.mapping import EventMapping, Rule
+from ocsf_pipeline.events.mapping import (
+    CAPTURED,
+    DATETIME_PROFILE,
+    PRIMARY_CASTS,
+    EventMapping,
+    Rule,
+)
 from ocsf_pipeline.events.required import (
     MESSAGE_COLUMN,
     PRODUCT_COLUMN,
@@ -21,9 +27,11 @@ from ocsf_pipeline.events.required import (
 from ocsf_pipeline.events.rows import HOT_ATTRIBUTES
 from ocsf_pipeline.events.schema_view import AttributeView, ClassView, SchemaView
 from ocsf_pipeline.events.shapes import Kind
-from ocsf_pipeline.events.tree import Branch, Constant, Leaf, Node, build_tree
+from ocsf_pipeline.events.tree import Branch, Constant, Leaf, Node, build_tree, list_columns
 
 VENDOR_COLUMN = "@vendor"
+_UNSURE_CATEGORIES = frozenset({0, 2})
+"""No category, and findings."""
 CLASS_ATTRIBUTES = (
     "activity_id", "activity_name", "category_name", "category_uid", "class_name", "class_uid",
     "type_name", "type_uid",
@@ -61,6 +69,13 @@ class EventPlan:
     status_column: str | None
     severity_column: str | None
     fallbacks: tuple[str, ...]
+    patterns: tuple[tuple[str, str], ...] = ()
+    """Decoded column and regular expression of each text pattern, in the mapping's order."""
+    echo: str | None = None
+    """Decoded column that mostly repeats the record's message; left out of `unmapped` there."""
+    default_severity: int = 0
+    times: tuple[str, ...] = ()
+    """Columns of times that are also given as texts."""
 
 
 def unfit_name(column: str) -> str:
@@ -79,7 +94,9 @@ def build_plan(view: SchemaView, mapping: EventMapping) -> EventPlan:
         if resolved is None:
             continue
         name = f"m{number}"
-        nodes[rule.target] = Leaf(name)
+        nodes[rule.target.removesuffix("[*]")] = Leaf(name)
+        if rule.source[0] == CAPTURED and int(rule.source[1]) >= len(mapping.patterns):
+            raise ValueError(f"rule for {rule.target} names a pattern that the mapping has not")
         sibling = resolved.leaf.sibling
         if rule.cast != "value" and sibling is not None and sibling in resolved.holder.attributes:
             head, _dot, _last = rule.target.rpartition(".")
@@ -89,7 +106,10 @@ def build_plan(view: SchemaView, mapping: EventMapping) -> EventPlan:
             columns.append(Column(name, rule, resolved.leaf))
     by_target = {column.rule.target: column.name for column in columns}
     fallbacks: list[str] = []
+    default_severity = _add_severity(owner, nodes)
     tree = _build_event_tree(view, owner, mapping, nodes, fallbacks)
+    echo = leaves.get(("message",))
+    echo = None if echo in lists or ("message",) in {item.rule.source for item in columns} else echo
     return EventPlan(
         mapping=mapping,
         owner=owner,
@@ -97,7 +117,7 @@ def build_plan(view: SchemaView, mapping: EventMapping) -> EventPlan:
         leaves=leaves,
         lists=lists,
         tree=tree,
-        leftovers=_build_leftovers(mapping, leaves, lists, columns),
+        leftovers=_build_leftovers(leaves, lists, columns, echo),
         hot={
             name: tuple(by_target[path] for path in paths.split("|") if path in by_target)
             for name, (paths, _dtype) in HOT_ATTRIBUTES.items()
@@ -105,7 +125,54 @@ def build_plan(view: SchemaView, mapping: EventMapping) -> EventPlan:
         status_column=by_target.get("status_id"),
         severity_column=by_target.get("severity_id"),
         fallbacks=tuple(fallbacks),
+        patterns=tuple(
+            (leaves.get(item.source, item.source[0]), item.pattern) for item in mapping.patterns
+        ),
+        echo=echo,
+        default_severity=default_severity,
+        times=tuple(
+            column.removesuffix("t")
+            for column in list_columns(tree)
+            if column in {datetime_name(name) for name in (TIME_COLUMN, *by_target.values())}
+        ),
     )
+
+
+def datetime_name(column: str) -> str:
+    """Return the name of the column that holds a column's times as texts."""
+    return f"{column}t"
+
+
+def _add_datetimes(
+    view: SchemaView, owner: ClassView, mapping: EventMapping, every: dict[str, Node]
+) -> None:
+    """Put `x_dt` beside every time `x` that the events have, where the schema has it."""
+    for target, node in list(every.items()):
+        resolved = view.resolve_path(owner, target)
+        if resolved is None or resolved.leaf.type.name != "timestamp_t":
+            continue
+        twin = view.resolve_path(owner, f"{target}_dt")
+        if twin is not None and twin.profiles <= set(mapping.profiles) and isinstance(node, Leaf):
+            every[f"{target}_dt"] = Leaf(datetime_name(node.column))
+
+
+def echo_name(column: str) -> str:
+    """Return the name of the column that keeps a message only where the event has another."""
+    return f"{column}~"
+
+
+def _add_severity(owner: ClassView, nodes: dict[str, Node]) -> int:
+    """Give every event a severity, and return what stands in where the log names none.
+
+    What is logged without a severity informs; a finding without one is of unknown severity.
+    """
+    default = 0 if owner.category_uid in _UNSURE_CATEGORIES else 1
+    caption = owner.attributes["severity_id"].enum.get(str(default), "Unknown")
+    for name, value in (("severity_id", default), ("severity", caption)):
+        node = nodes.setdefault(name, Constant(value))
+        if isinstance(node, Leaf):
+            node.fallback = value
+    return default
 
 
 def _build_event_tree(
@@ -124,6 +191,8 @@ def _build_event_tree(
         "metadata.product.vendor_name": Leaf(VENDOR_COLUMN),
         **nodes,
     }
+    if DATETIME_PROFILE in mapping.profiles:
+        _add_datetimes(view, owner, mapping, every)
     if mapping.profiles:
         every["metadata.profiles"] = Constant(list(mapping.profiles))
     tree = build_tree(every)
@@ -146,27 +215,30 @@ def _name_leaves(mapping: EventMapping) -> tuple[dict[tuple[str, ...], str], fro
 
 
 def _build_leftovers(
-    mapping: EventMapping,
     leaves: Mapping[tuple[str, ...], str],
     lists: frozenset[str],
     columns: list[Column],
+    echo: str | None,
 ) -> Branch:
     """Return the tree of `unmapped`: other fields as they are, mapped ones where they did not fit.
 
     A list of which one element was taken, and a word that became an enum's number, stay whole.
     """
-    taken = {column.rule.source: column for column in columns}
+    taken = {item.rule.source: item for item in columns if item.rule.cast in PRIMARY_CASTS}
+    ports = {item.rule.source for item in columns if item.rule.cast == "port"}
     root = Branch()
     for path, name in leaves.items():
         column = taken.get(path)
-        is_kept_whole = column is None or name in lists
+        is_cut_off = column is not None and column.rule.cast == "host" and path not in ports
+        is_first_only = name in lists and (column is None or column.rule.cast != "list")
+        is_kept_whole = column is None or is_first_only or is_cut_off
         holder = root
         for step in path[:-1]:
             below = holder.children.setdefault(step, Branch())
             if isinstance(below, Branch):
                 holder = below
         source = name if is_kept_whole or column is None else unfit_name(column.name)
-        holder.children[path[-1]] = Leaf(source)
+        holder.children[path[-1]] = Leaf(echo_name(name) if name == echo else source)
     return root
 
 

@@ -14,7 +14,15 @@ import polars as pl
 
 from ocsf_pipeline.events.decode import FieldDecoder
 from ocsf_pipeline.events.encode import Encoder
-from ocsf_pipeline.events.plan import VENDOR_COLUMN, Column, EventPlan, unfit_name
+from ocsf_pipeline.events.mapping import CAPTURED, CONSTANT, PRIMARY_CASTS
+from ocsf_pipeline.events.plan import (
+    VENDOR_COLUMN,
+    Column,
+    EventPlan,
+    datetime_name,
+    echo_name,
+    unfit_name,
+)
 from ocsf_pipeline.events.required import (
     HOST_COLUMN,
     MESSAGE_COLUMN,
@@ -25,9 +33,12 @@ from ocsf_pipeline.events.required import (
 )
 from ocsf_pipeline.events.rows import EVENT_SCHEMA, HOT_ATTRIBUTES
 from ocsf_pipeline.events.values import (
+    PART_CASTS,
     caption_of,
     cast_enum,
     cast_enum_number,
+    cast_list,
+    cast_part,
     cast_text,
     clean_text,
 )
@@ -35,7 +46,10 @@ from ocsf_pipeline.events.values import (
 ROW = "@row"
 GROUP = "@group"
 PREFIX = "@prefix"
+PACK_PRODUCT = "@pack_product"
+PACK_VENDOR = "@pack_vendor"
 MAX_OUTPUTS = 64
+RAW_COLUMN = "@raw"
 SEVERITY_COLUMN = "@severity"
 TEMPLATE_SCHEMA = pl.Schema(
     {
@@ -43,6 +57,8 @@ TEMPLATE_SCHEMA = pl.Schema(
         GROUP: pl.String,
         PREFIX: pl.String,
         "mapping_version": pl.String,
+        PACK_PRODUCT: pl.String,
+        PACK_VENDOR: pl.String,
         "class_uid": pl.UInt32,
         "class_name": pl.String,
         "category_uid": pl.UInt32,
@@ -74,20 +90,26 @@ class Tally:
 
 def base_columns() -> list[pl.Expr]:
     """Return the columns of a record that mapping reads, under their internal names."""
-    vendor, product = _filled("vendor"), _filled("product")
+    vendor = pl.coalesce(_filled("vendor"), PACK_VENDOR)
     return [
         pl.col(ROW),
         pl.col(GROUP),
         pl.col(PREFIX),
         pl.col("event_uid").alias(UID_COLUMN),
         pl.col("time").dt.epoch("ms").alias(TIME_COLUMN),
-        pl.coalesce(product, vendor, pl.lit(UNKNOWN)).alias(PRODUCT_COLUMN),
+        _name_source().alias(PRODUCT_COLUMN),
         vendor.alias(VENDOR_COLUMN),
         _filled("severity").alias(SEVERITY_COLUMN),
         _filled("host").alias(HOST_COLUMN),
         _filled("message").alias(MESSAGE_COLUMN),
+        pl.col("raw").alias(RAW_COLUMN),
         pl.col("fields").fill_null("{}"),
     ]
+
+
+def _name_source() -> pl.Expr:
+    """Return the product that the log names, else the one that it was recognised as."""
+    return pl.coalesce(_filled("product"), PACK_PRODUCT, _filled("vendor"), pl.lit(UNKNOWN))
 
 
 def _filled(name: str) -> pl.Expr:
@@ -101,9 +123,23 @@ class PlanRunner:
         """Make the expressions of `plan`; cheap next to running them, dear next to a few rows."""
         self.plan = plan
         self.decoder = FieldDecoder(plan.mapping.shape)
+        self._captures = [
+            pl.col(column).str.extract_groups(pattern).alias(f"p{number}")
+            for number, (column, pattern) in enumerate(plan.patterns)
+        ]
+        if plan.echo:
+            said = pl.col(plan.echo)
+            is_other = said.ne_missing(pl.col(MESSAGE_COLUMN))
+            self._captures.append(pl.when(is_other).then(said).alias(echo_name(plan.echo)))
         self._sources = [_source(plan, item).alias(f"{item.name}r") for item in plan.columns]
         self._casts = [_cast(item).alias(item.name) for item in plan.columns]
         self._second = [expr for item in plan.columns for expr in _second_pass(item)]
+        self._second += [
+            pl.from_epoch(name, time_unit="ms")
+            .dt.to_string("%Y-%m-%dT%H:%M:%S%.3fZ")
+            .alias(datetime_name(name))
+            for name in plan.times
+        ]
         self._outputs: dict[tuple[int, ...], _Output] = {}
 
     def run(self, rows: pl.DataFrame, tally: Tally, keep_whole: bool) -> pl.DataFrame:
@@ -114,7 +150,8 @@ class PlanRunner:
         come from mapped values.
         """
         plan, height = self.plan, rows.height
-        values = rows.with_columns_seq(self._sources)
+        values = rows.with_columns_seq(self._captures) if self._captures else rows
+        values = values.with_columns_seq(self._sources)
         values = values.with_columns_seq(self._casts).with_columns_seq(self._second)
         counts = [column.null_count() for column in values.get_columns()]
         nulls = dict(zip(values.columns, counts, strict=True))
@@ -164,17 +201,29 @@ def _make_output(plan: EventPlan, nulls: dict[str, int], height: int, keep_whole
 
 def _source(plan: EventPlan, item: Column) -> pl.Expr:
     source = item.rule.source
+    if source[0] == CONSTANT:
+        return pl.lit(source[1])
+    if source[0] == CAPTURED:
+        return clean_text(pl.col(f"p{source[1]}").struct.field(source[2]))
     if source[0].startswith("@") and source not in plan.leaves:
         return pl.col(source[0])
-    name = plan.leaves[source]
+    name = plan.leaves.get(source)
+    if name is None:  # a field of the first record of a list
+        return clean_text(pl.col(plan.leaves[source[:-1]]).list.first().struct.field(source[-1]))
+    if item.rule.cast == "list":
+        return pl.col(name)
     text = pl.col(name).list.first() if name in plan.lists else pl.col(name)
     return clean_text(text)
 
 
 def _cast(item: Column) -> pl.Expr:
     text = pl.col(f"{item.name}r")
+    if item.rule.cast == "list":
+        return cast_list(text, item.attribute)
+    if item.rule.cast in PART_CASTS:
+        return cast_part(item.rule.cast, text, item.attribute)
     if item.rule.cast == "enum":
-        return cast_enum(text, item.attribute)
+        return cast_enum(text, item.attribute, dict(item.rule.words))
     if item.rule.cast == "number":
         return cast_enum_number(text, item.attribute)
     return cast_text(text, item.attribute)
@@ -184,6 +233,8 @@ def _second_pass(item: Column) -> Iterator[pl.Expr]:
     """Yield the caption beside an enum's number, and what the cast did not carry over."""
     text, value = pl.col(f"{item.name}r"), pl.col(item.name)
     lost = value.is_null()
+    if item.rule.cast == "list":
+        lost = value.list.len().ne_missing(text.list.len())
     if item.sibling is not None:
         caption = caption_of(value, item.attribute, text)
         yield caption.alias(item.sibling[0])
@@ -191,7 +242,8 @@ def _second_pass(item: Column) -> Iterator[pl.Expr]:
             lost = caption.str.to_lowercase().ne_missing(text.str.to_lowercase())
     elif item.rule.cast == "enum":
         lost = pl.lit(True)
-    yield pl.when(lost).then(text).alias(unfit_name(item.name))
+    if item.rule.cast in PRIMARY_CASTS and item.rule.source[0] not in (CONSTANT, CAPTURED):
+        yield pl.when(lost).then(text).alias(unfit_name(item.name))
 
 
 def _encode_leftovers(
@@ -209,7 +261,7 @@ def _encode_leftovers(
 
 def _hot_columns(plan: EventPlan, nulls: dict[str, int], height: int) -> Iterator[pl.Expr]:
     severity = pl.col(plan.severity_column) if plan.severity_column else pl.lit(None, pl.Int64)
-    yield severity.fill_null(0).cast(pl.Int32).alias("severity_id")
+    yield severity.fill_null(plan.default_severity).cast(pl.Int32).alias("severity_id")
     if plan.status_column:
         yield pl.col(plan.status_column).cast(pl.Int32).alias("status_id")
     for name, columns in plan.hot.items():
@@ -225,11 +277,10 @@ def join_parts(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
 
 def assemble_rows(records: pl.DataFrame, mapped: pl.DataFrame) -> pl.DataFrame:
     """Return rows of EVENT_SCHEMA from records (with their template's columns) and events."""
-    source = pl.coalesce(_filled("product"), _filled("vendor"), pl.lit(UNKNOWN))
     joined = pl.concat([records, mapped.drop(ROW)], how="horizontal")
-    return joined.with_columns(source.alias("source"), pl.col("raw").alias("raw_data")).select(
-        pl.col(name).cast(dtype) for name, dtype in EVENT_SCHEMA.items()
-    )
+    return joined.with_columns(
+        _name_source().alias("source"), pl.col("raw").alias("raw_data")
+    ).select(pl.col(name).cast(dtype) for name, dtype in EVENT_SCHEMA.items())
 
 
 def encode_whole_event(frame: pl.DataFrame) -> pl.Series:

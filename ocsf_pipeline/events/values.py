@@ -15,7 +15,10 @@ import polars as pl
 
 from ocsf_pipeline.events.schema_view import AttributeView, TypeView
 
-EMPTY_TEXTS = ("", "-", "N/A", "(null)", "null")
+EMPTY_TEXTS = (
+    "", "-", "N/A", "n/a", "(null)", "null", "NULL", "<null>", "(empty)", "<empty>", "None", "nil",
+    "undefined",
+)  # fmt: skip
 """Texts that say "no value"; they are not kept."""
 OTHER_ID = 99
 
@@ -59,6 +62,25 @@ ENUM_WORDS: Mapping[str, Mapping[str, str]] = {
     "auth_protocol_id": {"ntlm v2": "ntlm", "ntlmv2": "ntlm", "negotiate": "other"},
 }  # fmt: skip
 
+PROTOCOLS: Mapping[str, int] = {
+    "icmp": 1, "igmp": 2, "ipv4": 4, "tcp": 6, "egp": 8, "igp": 9, "udp": 17, "rdp": 27, "dccp": 33,
+    "ipv6": 41, "rsvp": 46, "gre": 47, "esp": 50, "ah": 51, "ipv6-icmp": 58, "icmpv6": 58,
+    "icmp6": 58, "eigrp": 88, "ospf": 89, "pim": 103, "vrrp": 112, "l2tp": 115, "sctp": 132,
+    "udplite": 136,
+}  # fmt: skip
+"""Internet protocols by the name that IANA gives them, and their number."""
+_PROTOCOL_NAMES = {str(number): name for name, number in list(PROTOCOLS.items())[::-1]}
+_HOST_PORT = r"^(?:\[([^\]]+)\]|([0-9.]+))[:/]([0-9]{1,5})$"
+_PART_PATTERNS = {
+    "basename": r"([^\\/]+)[\\/]*$",
+    "domain": r"^([^\\]+)\\",
+    "account": r"([^\\]+)$",
+}
+PART_CASTS = frozenset(
+    {"same", "host", "port", "ip_version", "protocol_num", "protocol_name", *_PART_PATTERNS}
+)
+"""Casts to a part of the source, or to what follows from it."""
+
 _OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _V4 = rf"^(?:{_OCTET}\.){{3}}{_OCTET}$"
 _V6_LIKE = r"^[0-9A-Fa-f:.]{2,39}$"
@@ -88,6 +110,33 @@ def cast_text(text: pl.Expr, attribute: AttributeView) -> pl.Expr:
     if kind.base == "boolean_t":
         return _cast_boolean(text)
     return _fit_text(text, kind)
+
+
+def cast_part(cast: str, text: pl.Expr, attribute: AttributeView) -> pl.Expr:
+    """Return what a part cast (PART_CASTS) makes of `text`, as a value of the attribute's type."""
+    if cast == "ip_version":
+        return (
+            pl.when(text.str.contains(":", literal=True)).then(6).when(text.is_not_null()).then(4)
+        )
+    if cast == "protocol_num":
+        name = text.str.to_lowercase()
+        return name.replace_strict(PROTOCOLS, default=None, return_dtype=pl.Int64)
+    if cast == "protocol_name":
+        return text.replace_strict(_PROTOCOL_NAMES, default=None, return_dtype=pl.String)
+    if cast == "host":
+        parts = text.str.extract_groups(_HOST_PORT)
+        text = pl.coalesce(parts.struct.field("1"), parts.struct.field("2"), text)
+    elif cast == "port":
+        text = text.str.extract(_HOST_PORT, 3)
+    elif cast in _PART_PATTERNS:
+        text = text.str.extract(_PART_PATTERNS[cast])
+    return cast_text(text, attribute)
+
+
+def cast_list(texts: pl.Expr, attribute: AttributeView) -> pl.Expr:
+    """Return the elements that fit the attribute's type; null where none does."""
+    fitting = texts.list.eval(cast_text(clean_text(pl.element()), attribute).drop_nulls())
+    return pl.when(fitting.list.len() > 0).then(fitting)
 
 
 def cast_integer(text: pl.Expr) -> pl.Expr:
@@ -120,12 +169,14 @@ def cast_time(text: pl.Expr) -> pl.Expr:
     return pl.when(fits).then(milliseconds)
 
 
-def cast_enum(text: pl.Expr, attribute: AttributeView) -> pl.Expr:
+def cast_enum(
+    text: pl.Expr, attribute: AttributeView, own_words: Mapping[str, int] | None = None
+) -> pl.Expr:
     """Return the enum value that a word, a caption or the number itself stands for, else 99.
 
     Null only where the text is null, or where the enum has no 99 and the word is not known.
     """
-    words = enum_words(attribute)
+    words = {**enum_words(attribute), **(own_words or {})}
     other = OTHER_ID if str(OTHER_ID) in attribute.enum else None
     known = text.str.to_lowercase().replace_strict(words, default=other, return_dtype=pl.Int64)
     return pl.when(text.is_not_null()).then(known)

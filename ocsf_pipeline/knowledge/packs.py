@@ -51,6 +51,41 @@ class PackEvent(_Strict):
         return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
+class PackText(_Strict):
+    """A sentence of the product, with attributes in its gaps."""
+
+    phrase: NonEmpty
+    """e.g. `Built {connection_info.direction} connection {connection_info.uid}`."""
+    set: Mapping[NonEmpty, str] = {}
+    """Attributes that every log with this sentence has, and their value."""
+
+
+class PackMapping(_Strict):
+    """What is known about the product's fields: hints, which general rules fill up."""
+
+    recognised_by: tuple[tuple[NonEmpty, ...], ...] = ()
+    """Alternatives: field paths, and `"texts"` in quotes, that only this product's logs have."""
+    fields: Mapping[NonEmpty, str] = {}
+    """Field path to OCSF attribute paths, best first, separated by `|`; empty: to none."""
+    texts: tuple[PackText, ...] = ()
+    words: Mapping[NonEmpty, Mapping[str, NonEmpty]] = {}
+    """Enum attribute or field path to {the product's word: caption of the enum's value}."""
+    set: Mapping[NonEmpty, str] = {}
+    """Attributes that every log of the product has, and their value."""
+
+    @field_validator("words", mode="before")
+    @classmethod
+    def _read_numbers_as_text(cls, value: object) -> object:
+        if not isinstance(value, dict):
+            return value
+        return {
+            name: {str(word): str(caption) for word, caption in words.items()}
+            if isinstance(words, dict)
+            else words
+            for name, words in value.items()
+        }
+
+
 class SourcePack(_Strict):
     """What we know about one product."""
 
@@ -63,6 +98,13 @@ class SourcePack(_Strict):
     about: NonEmpty
     """One or two lines: what the product is and where its logs come from."""
     events: Annotated[tuple[PackEvent, ...], Field(min_length=1)]
+    mapping: PackMapping = PackMapping()
+    """Hints for mapping; most products need none."""
+
+    @property
+    def has_mapping(self) -> bool:
+        """Whether the pack has hints for mapping."""
+        return self.mapping != PackMapping()
 
     @model_validator(mode="after")
     def _check_events_are_distinct(self) -> SourcePack:

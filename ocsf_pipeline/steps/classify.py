@@ -193,10 +193,18 @@ class Reclassification:
     hours: tuple[datetime, ...]
     """Hours that hold a changed template; exactly these must be classified again."""
     template_count: int
+    remapped_count: int = 0
+    """Hours among them whose mappings are of another version."""
 
 
-def plan_reclassification(artefacts: ObjectStore, decider: Decider) -> Reclassification:
-    """Decide every known template again and find the hours that a changed decision touches."""
+def plan_reclassification(
+    artefacts: ObjectStore, decider: Decider, mapping_version: str | None = None
+) -> Reclassification:
+    """Decide every known template again and find the hours that a changed decision touches.
+
+    Hours that the tables hold by another `mapping_version` are named too: another schema, other
+    rules or hints give other events of the same decisions.
+    """
     version = decider.version()
     stale = [
         (hour, written)
@@ -219,8 +227,18 @@ def plan_reclassification(artefacts: ObjectStore, decider: Decider) -> Reclassif
         else:
             hours.append(hour)
             changed.append(different)
+    remapped = _list_remapped(artefacts, mapping_version)
+    hours = sorted({*hours, *remapped})
     changes = pl.concat(changed).unique("template_id") if changed else _no_changes()
-    return Reclassification(version, changes, tuple(hours), template_count)
+    return Reclassification(version, changes, tuple(hours), template_count, len(remapped))
+
+
+def _list_remapped(artefacts: ObjectStore, mapping_version: str | None) -> list[datetime]:
+    """Return the hours that were written by another version of the mappings."""
+    if mapping_version is None:
+        return []
+    written = [(hour, read_json(artefacts, name_written(hour))) for hour in list_hours(artefacts)]
+    return [hour for hour, item in written if item and item.get("mapping") != mapping_version]
 
 
 _COMPARED = ("class_uid", "activity_id", "status")

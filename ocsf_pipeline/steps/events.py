@@ -15,7 +15,6 @@ from itertools import chain
 import polars as pl
 
 from ocsf_pipeline.events.execute import EventMapper, MappedEvents
-from ocsf_pipeline.events.mapping import compile_mappings
 from ocsf_pipeline.logs.parallel import work_ahead
 from ocsf_pipeline.logs.records import BATCH_SCHEMA
 from ocsf_pipeline.ports import EventTables, HourWriter, ObjectStore
@@ -28,6 +27,7 @@ from ocsf_pipeline.steps.logs import (
     load_hour,
     load_quarantine,
 )
+from ocsf_pipeline.steps.mappings import compile_mappings, load_compiler
 from ocsf_pipeline.tables.templates import describe_templates
 from ocsf_pipeline.tables.views import create_views_sql
 
@@ -79,6 +79,7 @@ def classify_hour(
     *,
     progress: Progress = lambda _text: None,
     workers: int = 2,
+    with_datetime: bool = False,
 ) -> HourEvents:
     """Replace `hour` in the tables by what its batches and `decided` make of it.
 
@@ -88,8 +89,9 @@ def classify_hour(
     with tables:
         tables.migrate_tables()
         return _classify_hour(
-            artefacts, tables, schema, decided, hour, run_id, progress=progress, workers=workers
-        )
+            artefacts, tables, schema, decided, hour, run_id, progress=progress, workers=workers,
+            with_datetime=with_datetime,
+        )  # fmt: skip
 
 
 def _classify_hour(
@@ -102,10 +104,13 @@ def _classify_hour(
     *,
     progress: Progress,
     workers: int,
+    with_datetime: bool,
 ) -> HourEvents:
     batches = load_hour(artefacts, hour)
+    compiler = load_compiler(artefacts, schema, with_datetime)
     state = {
         "version": decided.version,
+        "mapping": compiler.version,
         "objects": sorted(f"{item.folder}" for item in batches.objects),
         "schema": schema.version,
     }
@@ -114,9 +119,8 @@ def _classify_hour(
     is_recorded = before is not None and {name: before.get(name) for name in state} == state
     if before is not None and is_recorded and _holds_hour(tables, hour, len(batches.objects)):
         return _restore(hour, before["counts"])
-    mapper = EventMapper(
-        schema, decided.decisions, compile_mappings(schema, decided.decisions), worker_count=workers
-    )
+    mappings = compile_mappings(artefacts, compiler, decided.decisions)
+    mapper = EventMapper(schema, decided.decisions, mappings, workers, compiler)
     result = HourEvents(hour)
     with tables.replace_hour(hour, run_id) as writer:
         records = _gather_records(artefacts, batches.objects, progress)

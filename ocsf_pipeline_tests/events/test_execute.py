@@ -4,8 +4,8 @@ from typing import Any
 import polars as pl
 import pytest
 
+from ocsf_pipeline.events.compiler import compile_mappings
 from ocsf_pipeline.events.execute import EventMapper, MissingDecisionError, map_events
-from ocsf_pipeline.events.mapping import compile_mappings
 from ocsf_pipeline.events.rows import EVENT_SCHEMA
 from ocsf_pipeline.events.run import encode_whole_event
 from ocsf_pipeline.schema.model import OcsfSchema
@@ -50,7 +50,7 @@ def test_row_has_hot_columns(map_logs: MapLogs) -> None:
     assert frame.schema == EVENT_SCHEMA
     row = frame.row(0, named=True)
     assert (row["user_name"], row["src_ip"], row["src_port"]) == ("alice", "192.0.2.7", 51000)
-    assert (row["source"], row["status_id"], row["severity_id"]) == ("Door", 1, 0)
+    assert (row["source"], row["status_id"], row["severity_id"]) == ("Door", 1, 1)
     assert row["class_name"] == "Authentication"
     assert row["mapping_version"]
 

@@ -3,7 +3,8 @@ import json
 import pytest
 
 from ocsf_pipeline.events.aliases import AliasError, load_aliases, parse_aliases
-from ocsf_pipeline.events.mapping import EventMapping, compile_mappings
+from ocsf_pipeline.events.compiler import compile_mappings
+from ocsf_pipeline.events.mapping import EventMapping
 from ocsf_pipeline.events.names import join_words, lookup_keys
 from ocsf_pipeline.events.schema_view import view_schema
 from ocsf_pipeline.schema.model import OcsfSchema

@@ -14,8 +14,8 @@ from jsonschema import Draft202012Validator
 from ocsf_json_schema import OcsfJsonSchemaEmbedded
 
 from ocsf_pipeline.classify.decisions import DECISION_SCHEMA
+from ocsf_pipeline.events.compiler import compile_mappings
 from ocsf_pipeline.events.execute import MappedEvents, map_events
-from ocsf_pipeline.events.mapping import compile_mappings
 from ocsf_pipeline.logs.records import NORMALIZED_SCHEMA
 from ocsf_pipeline.schema.model import OcsfSchema
 from ocsf_pipeline.schema.parse import parse_schema

@@ -19,6 +19,7 @@ from ocsf_pipeline.steps.classify import (
     summarize_changes,
     summarize_reranking,
 )
+from ocsf_pipeline.steps.mappings import load_compiler
 from ocsf_pipeline.steps.reports import chart_counts, format_table
 
 
@@ -76,13 +77,15 @@ def reclassification_plan(
     A sensor requests exactly these hours again.
     """
     decider = load_decider(artefacts, class_index, embedder, settings.accept_threshold, reranker)
-    plan = plan_reclassification(artefacts, decider)
+    compiler = load_compiler(artefacts, decider.schema, settings.datetime_profile)
+    plan = plan_reclassification(artefacts, decider, compiler.version)
     hours = [format_partition(hour) for hour in plan.hours]
     return dg.MaterializeResult(
         metadata={
             "decision_version": plan.version,
             "templates_decided_again": plan.template_count,
             "templates_changed": len(plan.changes),
+            "hours_of_other_mappings": plan.remapped_count,
             "hours": dg.MetadataValue.json(hours),
             "changes": dg.MetadataValue.md(
                 format_table(("before", "after", "templates"), summarize_changes(plan.changes))

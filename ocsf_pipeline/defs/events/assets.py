@@ -51,6 +51,7 @@ def classified_events(
     result = classify_hour(
         artefacts, event_tables, decider.schema, decided, hour, context.run.run_id,
         progress=context.log.info, workers=settings.workers,
+        with_datetime=settings.datetime_profile,
     )  # fmt: skip
     return dg.MaterializeResult(metadata=_describe(result), check_results=_check(result))
 

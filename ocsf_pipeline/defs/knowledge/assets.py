@@ -18,6 +18,7 @@ from ocsf_pipeline.steps.knowledge import (
     update_knowledge_bases,
     update_rankers,
 )
+from ocsf_pipeline.steps.mappings import store_hints
 from ocsf_pipeline.steps.reports import chart_counts, format_table
 from ocsf_pipeline.steps.schema import load_schema
 
@@ -38,6 +39,7 @@ def labelled_examples(
     stored = store_examples(
         artefacts, load_schema(artefacts), packs, learned.examples, learned.queries
     )
+    hints_version, mapped_count = store_hints(artefacts, packs)
     problems = [(problem.example.product, problem.reason) for problem in stored.problems]
     return dg.MaterializeResult(
         data_version=dg.DataVersion(stored.rows.version),
@@ -47,6 +49,8 @@ def labelled_examples(
             "from_overrides": len(learned.examples),
             "classes": len({example.class_uid for example in stored.examples}),
             "version": stored.rows.version,
+            "packs_with_mapping_hints": mapped_count,
+            "mapping_hints_version": hints_version,
             "left_out": len(problems),
             "left_out_reasons": dg.MetadataValue.md(format_table(("pack", "reason"), problems)),
         },

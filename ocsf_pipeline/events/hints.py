@@ -1,0 +1,150 @@
+"""What source packs say about mapping: fields, sentences and words of one product.
+
+Belongs here: the hints' form inside the stage, and deciding which pack's hints a template gets.
+Does not belong here: the packs' file format (`knowledge.packs`), compiling rules (`mapping`).
+
+Hints of a product are used only where the evidence is strong that a log is that product's: its
+sample has the fields or the text by which the pack says that it is recognised, or most of the
+nearest labelled examples are of that product.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from ocsf_pipeline.events.names import join_words
+from ocsf_pipeline.knowledge.packs import SourcePack
+
+MIN_WEIGHT = 0.62
+"""Cosine from which the nearest example counts as evidence for its product."""
+CERTAIN_WEIGHT = 0.9
+"""Cosine from which one example alone is evidence enough."""
+
+
+@dataclass(frozen=True)
+class ProductHints:
+    """What one pack knows about mapping its product's logs."""
+
+    product: str
+    name: str
+    vendor: str
+    recognised_by: tuple[tuple[str, ...], ...] = ()
+    """Alternatives; each is a set of field paths and `"quoted"` texts that must all be there."""
+    fields: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Field path to attribute paths, best first; none: the field is no attribute."""
+    texts: tuple[tuple[str, Mapping[str, str]], ...] = ()
+    """Phrase, and attributes that every log of the phrase has."""
+    words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Enum attribute, or field path, to the product's words for its values."""
+    sets: Mapping[str, str] = field(default_factory=dict)
+    """Attribute path to the value that every log of the product has."""
+
+    @property
+    def version(self) -> str:
+        """Changes with the content."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:12]
+
+
+def make_hints(packs: Iterable[SourcePack]) -> dict[str, ProductHints]:
+    """Return the hints of packs by product; a pack without any still names its product."""
+    made = {}
+    for pack in packs:
+        said = pack.mapping
+        made[pack.product] = ProductHints(
+            product=pack.product,
+            name=pack.name,
+            vendor=pack.vendor,
+            recognised_by=tuple(tuple(item) for item in said.recognised_by),
+            fields={
+                path: tuple(part.strip() for part in targets.split("|") if part.strip())
+                for path, targets in said.fields.items()
+            },
+            texts=tuple((item.phrase, dict(item.set)) for item in said.texts),
+            words={name: dict(words) for name, words in said.words.items()},
+            sets=dict(said.set),
+        )
+    return made
+
+
+def hints_version(hints: Mapping[str, ProductHints]) -> str:
+    """Return a version of all hints together."""
+    parts = [hints[name].version for name in sorted(hints)]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
+
+
+def hints_to_json(hints: Mapping[str, ProductHints]) -> str:
+    """Return hints as JSON text."""
+    return json.dumps([asdict(hints[name]) for name in sorted(hints)], ensure_ascii=False)
+
+
+def hints_from_json(text: str) -> dict[str, ProductHints]:
+    """Read what `hints_to_json` wrote."""
+    read = {}
+    for item in json.loads(text):
+        item["recognised_by"] = tuple(tuple(part) for part in item["recognised_by"])
+        item["fields"] = {path: tuple(targets) for path, targets in item["fields"].items()}
+        item["texts"] = tuple((phrase, dict(sets)) for phrase, sets in item["texts"])
+        read[item["product"]] = ProductHints(**item)
+    return read
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What is known of where a template's logs come from."""
+
+    format: str = ""
+    vendor: str = ""
+    product: str = ""
+    nearest: tuple[tuple[str, float], ...] = ()
+    """Products of the nearest labelled examples with their cosine."""
+
+
+def read_origin(decision: Mapping[str, Any]) -> Origin:
+    """Return the origin of a row of DECISION_SCHEMA."""
+    evidence = json.loads(decision.get("evidence") or "[]")
+    nearest = tuple(
+        (str(item["text"]).partition(":")[0], float(item["weight"]))
+        for item in evidence
+        if item.get("kind") == "example"
+    )
+    return Origin(
+        str(decision.get("format") or ""), str(decision.get("vendor") or ""),
+        str(decision.get("product") or ""), nearest,
+    )  # fmt: skip
+
+
+def choose_product(
+    hints: Mapping[str, ProductHints], origin: Origin, paths: Sequence[str], texts: Sequence[str]
+) -> tuple[ProductHints, str] | None:
+    """Return the hints that apply to a template, and why; None without strong evidence.
+
+    `paths`: dotted paths of the sample's fields; `texts`: its values.
+    """
+    known = [(product, weight) for product, weight in origin.nearest if product in hints]
+    for product in dict.fromkeys([*(item for item, _weight in known), *_named(hints, origin)]):
+        if _is_recognised(hints[product], paths, texts):
+            return hints[product], "recognised by its fields"
+    for product in dict.fromkeys(item for item, _weight in known):
+        weights = [weight for item, weight in known if item == product]
+        is_most = 2 * len(weights) > len(origin.nearest) and max(weights) >= MIN_WEIGHT
+        if (is_most or max(weights) >= CERTAIN_WEIGHT) and not hints[product].recognised_by:
+            return hints[product], f"nearest examples, {max(weights):.2f}"
+    return None
+
+
+def _named(hints: Mapping[str, ProductHints], origin: Origin) -> list[str]:
+    said = {join_words(origin.product), join_words(f"{origin.vendor} {origin.product}")} - {""}
+    return [item.product for item in hints.values() if join_words(item.name) in said]
+
+
+def _is_recognised(hints: ProductHints, paths: Sequence[str], texts: Sequence[str]) -> bool:
+    def holds(sign: str) -> bool:
+        if sign.startswith('"'):
+            return any(sign.strip('"') in text for text in texts)
+        return sign in paths
+
+    return any(all(map(holds, signs)) for signs in hints.recognised_by)

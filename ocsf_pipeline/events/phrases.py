@@ -1,0 +1,105 @@
+"""Values inside sentences: phrases with attributes in their gaps, found by regular expressions.
+
+Belongs here: reading phrases (`from {src_endpoint.ip} port {src_endpoint.port}`) into patterns,
+and the phrases that hold for any product (`phrases.yaml`). Does not belong here: which phrases a
+template's sample holds (`mapping`), running patterns over rows (`run`).
+
+Patterns run in Polars only, whose engine takes linear time, also on texts of attackers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+
+import yaml
+
+_GAP = re.compile(r"\{([^{}]*)\}")
+_IP = r"(?:[0-9]{1,3}\.){3}[0-9]{1,3}|[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*"
+_HOST = r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?"
+_WORD = r"[^\s'\"()<>\[\],;]*[^\s'\"()<>\[\],;:.]"
+_BY_NAME: Mapping[str, str] = {
+    "ip": _IP, "port": "[0-9]{1,5}", "pid": "[0-9]+", "bytes": "[0-9]+", "bytes_in": "[0-9]+",
+    "bytes_out": "[0-9]+", "packets": "[0-9]+", "code": "[0-9]+", "protocol_num": "[0-9]{1,3}",
+    "mac": "(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}|(?:[0-9A-Fa-f]{4}[.]){2}[0-9A-Fa-f]{4}",
+    "hostname": _HOST, "direction": "[A-Za-z]+", "protocol_name": "[A-Za-z][A-Za-z0-9]*",
+    "severity": "[0-7]", "event_code": "[A-Za-z0-9_]+",
+    "interface_name": r"[A-Za-z0-9_./-]+", "status_detail": ".+?", "cmd_line": ".+?",
+    "url_string": r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"<>]+",
+    "email_addr": r"[^\s@<>'\"]+@[^\s@<>'\"]+",
+    "duration": "[0-9:.]+", "path": r"(?:/|[A-Za-z]:\\)[^'\"<>|]*[^\s'\"<>|,;:.)]",
+}  # fmt: skip
+_FREE = r".*?"
+
+
+class PhraseError(ValueError):
+    """A phrase cannot be read; the message shows it and says what to change."""
+
+
+@dataclass(frozen=True)
+class Phrase:
+    """A pattern and the attribute of each of its groups, in order."""
+
+    text: str
+    """As it was written; the evidence shown to people."""
+    pattern: str
+    targets: tuple[str, ...]
+
+
+def parse_phrase(text: str) -> Phrase:
+    """Read one phrase: `{attribute}` takes a value, `{*}` passes over any text, `{.}` over a word.
+
+    White space stands for white space of any length; quotes around a value need not be written.
+    A phrase that begins with `^` or ends with `$` holds there only. Raises PhraseError.
+    """
+    body, is_start, is_end = text, text.startswith("^"), text.endswith("$")
+    body = body.removeprefix("^").removesuffix("$")
+    pieces = _GAP.split(body)
+    targets: list[str] = []
+    pattern = "^" if is_start else ("" if pieces[0].startswith((" ", "[")) else r"(?:^|\b|\s)")
+    for number, piece in enumerate(pieces):
+        if number % 2 == 0:
+            pattern += r"\s+".join(re.escape(part) for part in re.split(r"\s+", piece))
+        elif piece == "*":
+            pattern += _FREE
+        elif piece == ".":
+            pattern += r"\S+"
+        else:
+            targets.append(piece)
+            is_last = number == len(pieces) - 2 and not pieces[-1]
+            pattern += _gap_pattern(piece, is_last and not is_end)
+    if not targets:
+        raise PhraseError(f"the phrase {text!r} takes no value; write {{attribute}} for one")
+    return Phrase(text, f"(?i){pattern}{'$' if is_end else ''}", tuple(targets))
+
+
+def _gap_pattern(target: str, is_open: bool) -> str:
+    inner = _BY_NAME.get(target.rpartition(".")[2], _WORD)
+    if is_open and inner == ".+?":
+        inner = ".+"
+    return rf"['\"`]?({inner})['\"`]?"
+
+
+@dataclass(frozen=True)
+class PhraseTable:
+    """The phrases of `phrases.yaml`, the most telling first; `version` changes with them."""
+
+    phrases: tuple[Phrase, ...]
+    version: str
+
+
+def parse_phrases(text: str) -> PhraseTable:
+    """Read phrases from YAML: a list of texts. Raises PhraseError."""
+    listed: Sequence[str] = yaml.safe_load(text)
+    phrases = tuple(parse_phrase(item) for item in listed)
+    return PhraseTable(phrases, hashlib.sha256(text.encode()).hexdigest()[:12])
+
+
+@lru_cache(maxsize=1)
+def load_phrases() -> PhraseTable:
+    """Return the phrases that the package carries."""
+    return parse_phrases((files("ocsf_pipeline.events") / "phrases.yaml").read_text("utf-8"))
