@@ -15,6 +15,8 @@ from ocsf_pipeline.adapters.embedding_cache import pack_vectors
 from ocsf_pipeline.adapters.pack_files import read_pack_texts
 from ocsf_pipeline.classify.ranker import list_training_texts
 from ocsf_pipeline.commands.common import CommandError, Say
+from ocsf_pipeline.events.hint_check import find_hint_faults
+from ocsf_pipeline.events.schema_view import view_schema
 from ocsf_pipeline.knowledge.chunks import build_class_chunks
 from ocsf_pipeline.knowledge.examples import load_examples, split_by_label
 from ocsf_pipeline.knowledge.packs import PackError, SourcePack, parse_pack
@@ -56,6 +58,10 @@ def check_packs(folder: Path, settings: Settings) -> CheckedPacks:
     examples = load_examples(packs, _make_query_texts)
     _usable, problems = split_by_label(examples, schema)
     told = (f"{item.example.product}: {item.reason}" for item in problems)
+    view = view_schema(schema)
+    known = {**resources.open_packs(settings).read_packs(), **packs}
+    for pack in packs.values():
+        faults += find_hint_faults(view, pack, known)
     return CheckedPacks(packs, (*faults, *dict.fromkeys(told)))
 
 

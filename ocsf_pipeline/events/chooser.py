@@ -41,6 +41,8 @@ class Proposal:
     """The product's words for an enum's captions."""
     is_list: bool = False
     """Whether the source is a list, which may fill an array as a whole."""
+    is_copy: bool = False
+    """Whether the source may give another attribute too."""
     is_sure: bool = False
     """Said by a source pack: the sample's value does not speak against it."""
 
@@ -60,7 +62,8 @@ class Chooser:
 
     def offer(self, proposal: Proposal) -> bool:
         """Take the first of the proposal's attributes that fits and is free."""
-        if proposal.source in self._sources and proposal.source[0] != CONSTANT:
+        is_used = proposal.source in self._sources and proposal.source[0] != CONSTANT
+        if is_used and not proposal.is_copy:
             return False
         for target in self._list_variants(proposal):
             if self._take(target, proposal):

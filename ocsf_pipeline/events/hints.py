@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ocsf_pipeline.events.names import join_words
-from ocsf_pipeline.knowledge.packs import SourcePack
+from ocsf_pipeline.knowledge.packs import PackMapping, SourcePack
 
 MIN_WEIGHT = 0.62
 """Cosine from which the nearest example counts as evidence for its product."""
@@ -34,8 +34,8 @@ class ProductHints:
     vendor: str
     recognised_by: tuple[tuple[str, ...], ...] = ()
     """Alternatives; each is a set of field paths and `"quoted"` texts that must all be there."""
-    fields: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Field path to attribute paths, best first; none: the field is no attribute."""
+    fields: Mapping[str, tuple[tuple[str, ...], ...]] = field(default_factory=dict)
+    """Field path to attributes, each as alternative paths, best first; none: no attribute."""
     texts: tuple[tuple[str, Mapping[str, str]], ...] = ()
     """Phrase, and attributes that every log of the phrase has."""
     words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -51,16 +51,17 @@ class ProductHints:
 
 def make_hints(packs: Iterable[SourcePack]) -> dict[str, ProductHints]:
     """Return the hints of packs by product; a pack without any still names its product."""
+    known = {pack.product: pack for pack in packs}
     made = {}
-    for pack in packs:
-        said = pack.mapping
+    for pack in known.values():
+        said = _merge_like(pack.mapping, known)
         made[pack.product] = ProductHints(
             product=pack.product,
             name=pack.name,
             vendor=pack.vendor,
             recognised_by=tuple(tuple(item) for item in said.recognised_by),
             fields={
-                path: tuple(part.strip() for part in targets.split("|") if part.strip())
+                path: tuple(map(_split_alternatives, targets.split("+"))) if targets else ()
                 for path, targets in said.fields.items()
             },
             texts=tuple((item.phrase, dict(item.set)) for item in said.texts),
@@ -68,6 +69,25 @@ def make_hints(packs: Iterable[SourcePack]) -> dict[str, ProductHints]:
             sets=dict(said.set),
         )
     return made
+
+
+def _merge_like(said: PackMapping, packs: Mapping[str, SourcePack]) -> PackMapping:
+    """Return a pack's mapping over that of the pack that it is like."""
+    base = packs.get(said.like)
+    if base is None:
+        return said
+    below = base.mapping
+    return PackMapping(
+        recognised_by=said.recognised_by or below.recognised_by,
+        fields={**below.fields, **said.fields},
+        texts=(*said.texts, *below.texts),
+        words={**below.words, **said.words},
+        set={**below.set, **said.set},
+    )
+
+
+def _split_alternatives(targets: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in targets.split("|") if part.strip())
 
 
 def hints_version(hints: Mapping[str, ProductHints]) -> str:
@@ -86,7 +106,9 @@ def hints_from_json(text: str) -> dict[str, ProductHints]:
     read = {}
     for item in json.loads(text):
         item["recognised_by"] = tuple(tuple(part) for part in item["recognised_by"])
-        item["fields"] = {path: tuple(targets) for path, targets in item["fields"].items()}
+        item["fields"] = {
+            path: tuple(map(tuple, targets)) for path, targets in item["fields"].items()
+        }
         item["texts"] = tuple((phrase, dict(sets)) for phrase, sets in item["texts"])
         read[item["product"]] = ProductHints(**item)
     return read
@@ -125,10 +147,12 @@ def choose_product(
     `paths`: dotted paths of the sample's fields; `texts`: its values.
     """
     known = [(product, weight) for product, weight in origin.nearest if product in hints]
-    for product in dict.fromkeys([*(item for item, _weight in known), *_named(hints, origin)]):
+    signed = [item.product for item in hints.values() if item.recognised_by]
+    nearest = [item for item, _weight in known]
+    for product in dict.fromkeys([*nearest, *_named(hints, origin), *signed]):
         if _is_recognised(hints[product], paths, texts):
             return hints[product], "recognised by its fields"
-    for product in dict.fromkeys(item for item, _weight in known):
+    for product in dict.fromkeys(nearest):
         weights = [weight for item, weight in known if item == product]
         is_most = 2 * len(weights) > len(origin.nearest) and max(weights) >= MIN_WEIGHT
         if (is_most or max(weights) >= CERTAIN_WEIGHT) and not hints[product].recognised_by:

@@ -19,9 +19,10 @@ from importlib.resources import files
 import yaml
 
 _GAP = re.compile(r"\{([^{}]*)\}")
+_QUOTED = re.compile(r"['\"`]?(\{[^{}*.][^{}]*\})['\"`]?")
 _IP = r"(?:[0-9]{1,3}\.){3}[0-9]{1,3}|[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*"
 _HOST = r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?"
-_WORD = r"[^\s'\"()<>\[\],;]*[^\s'\"()<>\[\],;:.]"
+_WORD = r"[^\s'\"()<>\[\],;](?:[^\s\"()<>\[\],;]*[^\s'\"()<>\[\],;:.])?"
 _BY_NAME: Mapping[str, str] = {
     "ip": _IP, "port": "[0-9]{1,5}", "pid": "[0-9]+", "bytes": "[0-9]+", "bytes_in": "[0-9]+",
     "bytes_out": "[0-9]+", "packets": "[0-9]+", "code": "[0-9]+", "protocol_num": "[0-9]{1,3}",
@@ -58,7 +59,7 @@ def parse_phrase(text: str) -> Phrase:
     """
     body, is_start, is_end = text, text.startswith("^"), text.endswith("$")
     body = body.removeprefix("^").removesuffix("$")
-    pieces = _GAP.split(body)
+    pieces = _GAP.split(_QUOTED.sub(r"\1", body))
     targets: list[str] = []
     pattern = "^" if is_start else ("" if pieces[0].startswith((" ", "[")) else r"(?:^|\b|\s)")
     for number, piece in enumerate(pieces):
@@ -81,7 +82,7 @@ def _gap_pattern(target: str, is_open: bool) -> str:
     inner = _BY_NAME.get(target.rpartition(".")[2], _WORD)
     if is_open and inner == ".+?":
         inner = ".+"
-    return rf"['\"`]?({inner})['\"`]?"
+    return rf"['\"`]?({inner}|-)['\"`]?"
 
 
 @dataclass(frozen=True)

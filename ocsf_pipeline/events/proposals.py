@@ -75,13 +75,13 @@ def propose_hints(hints: ProductHints, sample: Sample) -> Iterator[Proposal]:
     """Propose what a pack says of fields and of every log of its product."""
     kinds = dict(list_sources(sample.shape))
     known = {".".join(path): path for path in kinds}
-    for order, (name, targets) in enumerate(hints.fields.items()):
-        source = ("@severity",) if name == "@severity" else known.get(name)
-        if source is not None:
+    for order, (name, groups) in enumerate(hints.fields.items()):
+        source = (name,) if name.startswith("@") else known.get(name)
+        for number, targets in enumerate(groups if source else ()):
             yield Proposal(
-                (HINT, order), source, targets, f"pack {hints.product}: {name}",
-                sample.values.get(source), _find_words(hints, name, targets), is_sure=True,
-                is_list=kinds.get(source) is Kind.LIST,
+                (HINT, order, number), source or (), targets, f"pack {hints.product}: {name}",
+                sample.values.get(source or ()), _find_words(hints, name, targets), is_sure=True,
+                is_list=kinds.get(source or ()) is Kind.LIST, is_copy=number > 0,
             )  # fmt: skip
     for order, (target, value) in enumerate(hints.sets.items()):
         reason = f"pack {hints.product}"

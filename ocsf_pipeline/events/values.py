@@ -177,7 +177,8 @@ def cast_enum(
     Null only where the text is null, or where the enum has no 99 and the word is not known.
     """
     words = {**enum_words(attribute), **(own_words or {})}
-    other = OTHER_ID if str(OTHER_ID) in attribute.enum else None
+    # Where the product's own words are known, another word says something else.
+    other = OTHER_ID if str(OTHER_ID) in attribute.enum and not own_words else None
     known = text.str.to_lowercase().replace_strict(words, default=other, return_dtype=pl.Int64)
     return pl.when(text.is_not_null()).then(known)
 

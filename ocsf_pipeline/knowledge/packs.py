@@ -63,10 +63,13 @@ class PackText(_Strict):
 class PackMapping(_Strict):
     """What is known about the product's fields: hints, which general rules fill up."""
 
+    like: str = ""
+    """Another product whose hints hold here too, beneath this pack's own."""
     recognised_by: tuple[tuple[NonEmpty, ...], ...] = ()
     """Alternatives: field paths, and `"texts"` in quotes, that only this product's logs have."""
     fields: Mapping[NonEmpty, str] = {}
-    """Field path to OCSF attribute paths, best first, separated by `|`; empty: to none."""
+    """Field path to OCSF attribute paths, best first, separated by `|`; empty: to none. ` + `
+    separates attributes that the field gives all at once."""
     texts: tuple[PackText, ...] = ()
     words: Mapping[NonEmpty, Mapping[str, NonEmpty]] = {}
     """Enum attribute or field path to {the product's word: caption of the enum's value}."""
