@@ -142,9 +142,18 @@ class Settings(BaseModel):
         2, description="Threads that work on one hour."
     )
     drop_window_hours: Annotated[int, Field(ge=1, le=24 * 366)] = Field(
-        72, description="The drop sensor looks at every hour this far back on each tick; older "
-        "hours are looked at in turn.",
-    )  # fmt: skip
+        72,
+        description="An object deleted within so many hours takes its events with it; later, "
+        "deletion is taken for the bucket's retention, and its events stay.",
+    )
+    drop_settle_seconds: Annotated[float, Field(ge=0, le=3_600)] = Field(
+        30.0, description="An hour is processed when nothing has arrived in it for so long …"
+    )
+    drop_max_wait_seconds: Annotated[float, Field(ge=0, le=86_400)] = Field(
+        900.0,
+        description="… or when something has waited for so long. Each time writes the hour anew: "
+        "less is fresher and costs more.",
+    )
     ingest_tokens: SecretStr = Field(
         SecretStr(""),
         description="Who may push logs: `name:token`, separated by commas (docs/ingest.md).",

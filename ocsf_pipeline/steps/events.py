@@ -21,6 +21,7 @@ from ocsf_pipeline.ports import EventTables, HourWriter, ObjectStore
 from ocsf_pipeline.schema.model import OcsfSchema
 from ocsf_pipeline.steps.artefacts import Json, read_json, write_json
 from ocsf_pipeline.steps.classify import HourDecisions, name_written
+from ocsf_pipeline.steps.listings import record_listing
 from ocsf_pipeline.steps.logs import (
     ObjectBatch,
     iterate_records,
@@ -115,9 +116,11 @@ def _classify_hour(
         "schema": schema.version,
     }
     key = name_written(hour)
+    listing = [(item.key, item.version) for item in batches.objects]
     before = read_json(artefacts, key)
     is_recorded = before is not None and {name: before.get(name) for name in state} == state
     if before is not None and is_recorded and _holds_hour(tables, hour, len(batches.objects)):
+        record_listing(artefacts, hour, listing)
         return _restore(hour, before["counts"])
     mappings = compile_mappings(artefacts, compiler, decided.decisions)
     mapper = EventMapper(schema, decided.decisions, mappings, workers, compiler)
@@ -130,6 +133,7 @@ def _classify_hour(
         writer.commit()
     tables.upsert_templates(describe_templates(decided.decisions))
     write_json(artefacts, key, {**state, "counts": _keep(result)})
+    record_listing(artefacts, hour, listing)
     return result
 
 

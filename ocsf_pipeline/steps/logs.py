@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import polars as pl
@@ -31,6 +31,7 @@ NORMALIZER_VERSION = "3"
 _FOLDER = "logs"
 _PART_ROWS = 150_000
 _CHANGES = 4
+_LEFT_OVER = timedelta(hours=6)
 _DEFAULT_LIMITS = ReadLimits()
 Progress = Callable[[str], None]
 
@@ -101,8 +102,12 @@ def normalize_hour(
     registry: TemplateRegistry | None = None,
     progress: Progress = lambda _text: None,
     workers: int = 2,
+    keeps_deleted: bool = False,
 ) -> HourBatches:
     """Normalise the objects of `hour` that are new or changed; put exactly those in force.
+
+    With `keeps_deleted`, objects that were normalised before and are gone now stay in force: a
+    bucket's retention has deleted them, nobody wants their events to vanish.
 
     An object that changes while it is read is looked at again, and one that is gone by then is left
     out, whatever the listing said: some stores' listings lag behind. Raises ObjectChangedError for
@@ -131,11 +136,15 @@ def normalize_hour(
         batch = _take_newest(objects, ref, normalize)
         if batch is not None:
             batches.append(batch)
+    if keeps_deleted:
+        present = {item.key for item in batches}
+        batches.extend(item for item in before if item.key not in present)
     result = HourBatches(hour, tuple(batches), read)
     if read or len(batches) != len(known):
         document = {"objects": [asdict(item) for item in batches]}
         write_json(artefacts, f"{_hour_folder(hour)}/manifest.json", document)
-        _delete_stale(artefacts, hour, {item.folder for item in batches})
+        in_force = {item.folder for item in batches}
+        _delete_stale(artefacts, hour, in_force, set(known) - in_force)
     return result
 
 
@@ -291,12 +300,18 @@ def _read_manifest(artefacts: ObjectStore, hour: datetime) -> list[ObjectBatch]:
     return [ObjectBatch(**item) for item in document.get("objects", [])]
 
 
-def _delete_stale(artefacts: ObjectStore, hour: datetime, kept: set[str]) -> None:
-    """Remove batches of object versions that are no longer in force, and leftovers of kills."""
-    stale = [
-        ref.key
-        for ref in artefacts.list_objects(_hour_folder(hour))
-        if ref.key.rsplit("/", 1)[0] not in kept and not ref.key.endswith("/manifest.json")
-    ]
-    for key in stale:
-        artefacts.delete_object(key)
+def _delete_stale(
+    artefacts: ObjectStore, hour: datetime, kept: set[str], replaced: set[str]
+) -> None:
+    """Remove batches of object versions that are no longer in force, and leftovers of kills.
+
+    A leftover is what nobody refers to for longer than a run may take: another run of this hour,
+    given up by Dagster and still at work, may be about to refer to it.
+    """
+    manifest = artefacts.head_object(f"{_hour_folder(hour)}/manifest.json")
+    for ref in list(artefacts.list_objects(_hour_folder(hour))):
+        folder = ref.key.rsplit("/", 1)[0]
+        if manifest is None or folder in kept or ref.key == manifest.key:
+            continue
+        if folder in replaced or manifest.last_modified - ref.last_modified > _LEFT_OVER:
+            artefacts.delete_object(ref.key)

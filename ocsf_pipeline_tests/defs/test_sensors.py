@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from unittest import mock
 
 import dagster as dg
+import pytest
 
 from ocsf_pipeline.logs.layout import format_partition
 from ocsf_pipeline.steps import drops
@@ -17,7 +18,7 @@ NEXT = HOUR + timedelta(hours=1)
 def tick(
     pipeline: Pipeline, instance: dg.DagsterInstance, name: str, cursor: str | None
 ) -> dg.SensorResult:
-    """Evaluate a sensor as the daemon would; objects count as settled at once."""
+    """Evaluate a sensor as the daemon would."""
     sensor = pipeline.definitions.resolve_sensor_def(name)
     keys = ("objects", "artefacts", "settings") if name == "new_drops" else ()
     resources = pipeline.definitions.resources or {}
@@ -27,7 +28,7 @@ def tick(
         resources={key: resources[key] for key in keys},
         definitions=pipeline.definitions,
     )
-    with mock.patch.object(drops, "_is_settled", return_value=True), context:
+    with context:
         data = sensor.evaluate_tick(context)
     return dg.SensorResult(
         run_requests=list(data.run_requests or []), cursor=data.cursor,
@@ -39,11 +40,17 @@ def partitions(result: dg.SensorResult) -> list[str | None]:
 
 
 def run_requested(
-    pipeline: Pipeline, instance: dg.DagsterInstance, result: dg.SensorResult
+    pipeline: Pipeline,
+    instance: dg.DagsterInstance,
+    result: dg.SensorResult,
+    raise_on_error: bool = True,
 ) -> None:
     for request in result.run_requests or []:
         pipeline.definitions.resolve_job_def(str(request.job_name)).execute_in_process(
-            instance=instance, partition_key=request.partition_key, tags=dict(request.tags)
+            instance=instance,
+            partition_key=request.partition_key,
+            tags=dict(request.tags),
+            raise_on_error=raise_on_error,
         )
 
 
@@ -60,12 +67,12 @@ def test_exactly_the_hours_that_changed_are_requested(
     assert partitions(quiet) == []
 
     pipeline.drop("late.log", make_ssh_lines(2, minute=9))
-    late = tick(pipeline, instance, "new_drops", quiet.cursor)
+    late = tick(pipeline, instance, "new_drops", None)  # its turn comes by its age
     assert partitions(late) == [format_partition(HOUR)]
     run_requested(pipeline, instance, late)
 
     pipeline.drop("b.log", make_ssh_lines(9), NEXT)
-    rewritten = tick(pipeline, instance, "new_drops", late.cursor)
+    rewritten = tick(pipeline, instance, "new_drops", None)
     assert partitions(rewritten) == [format_partition(NEXT)]
     run_requested(pipeline, instance, rewritten)
     assert partitions(tick(pipeline, instance, "new_drops", rewritten.cursor)) == []
@@ -94,20 +101,83 @@ def test_the_same_drop_is_requested_under_the_same_key(
     assert len(keys) == 1
 
 
-def test_an_hour_that_keeps_failing_is_given_up_after_three_runs(
+def fail_requested(
+    pipeline: Pipeline, instance: dg.DagsterInstance, result: dg.SensorResult
+) -> list[str | None]:
+    """Let the requested runs fail; return their keys."""
+    for request in result.run_requests or []:
+        run = instance.create_run_for_job(
+            pipeline.definitions.resolve_job_def("hour_job"),
+            tags={**request.tags, "dagster/partition": str(request.partition_key)},
+        )
+        instance.report_run_failed(run)
+    return [request.run_key for request in result.run_requests or []]
+
+
+def test_an_hour_that_keeps_failing_is_tried_again_at_growing_distances(
+    pipeline: Pipeline, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline.drop("a.log", make_ssh_lines(4))
+    first = tick(pipeline, instance, "new_drops", None)
+    assert len(fail_requested(pipeline, instance, first)) == 1
+    for _tick in range(3):
+        assert partitions(tick(pipeline, instance, "new_drops", first.cursor)) == []
+    seen, asked = set(), []
+    monkeypatch.setattr(drops, "delay_attempt", lambda count: asked.append(count) or 0.0)
+    for _attempt in range(4):
+        seen.update(fail_requested(pipeline, instance, tick(pipeline, instance, "new_drops", None)))
+    assert len(seen) == 4, "each try has a key of its own"
+    assert asked == [1, 2, 3, 4]
+
+
+def test_an_hour_that_was_read_but_not_written_is_requested_again(
+    pipeline: Pipeline, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline.drop("a.log", make_ssh_lines(4))
+    monkeypatch.setattr(drops, "delay_attempt", lambda _count: 0.0)
+    first = tick(pipeline, instance, "new_drops", None)
+    with monkeypatch.context() as broken:
+        broken.setattr(pipeline.tables, "replace_hour", mock.Mock(side_effect=RuntimeError("down")))
+        run_requested(pipeline, instance, first, raise_on_error=False)
+    again = tick(pipeline, instance, "new_drops", first.cursor)
+    assert partitions(again) == [format_partition(HOUR)]
+    run_requested(pipeline, instance, again)
+    assert partitions(tick(pipeline, instance, "new_drops", again.cursor)) == []
+    assert len(pipeline.tables.run_query("SELECT event_uid FROM events")) == 4
+
+
+def test_an_hour_with_a_run_under_way_waits_for_its_end(
     pipeline: Pipeline, instance: dg.DagsterInstance
 ) -> None:
     pipeline.drop("a.log", make_ssh_lines(4))
-    seen = []
-    for _attempt in range(5):
-        for request in tick(pipeline, instance, "new_drops", None).run_requests or []:
-            seen.append(request.run_key)
-            run = instance.create_run_for_job(
-                pipeline.definitions.resolve_job_def("hour_job"),
-                tags={**request.tags, "dagster/partition": str(request.partition_key)},
-            )
-            instance.report_run_failed(run)
-    assert len(seen) == len(set(seen)) == 3
+    run = instance.create_run_for_job(
+        pipeline.definitions.resolve_job_def("hour_job"),
+        tags={"dagster/partition": format_partition(HOUR)},
+        status=dg.DagsterRunStatus.STARTED,
+    )
+    waiting = tick(pipeline, instance, "new_drops", None)
+    assert partitions(waiting) == []
+    instance.report_run_canceled(run)
+    assert partitions(tick(pipeline, instance, "new_drops", waiting.cursor)) == [
+        format_partition(HOUR)
+    ]
+
+
+def test_an_old_hour_keeps_the_events_of_objects_that_retention_deleted(
+    pipeline: Pipeline, instance: dg.DagsterInstance
+) -> None:
+    old = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(days=10)
+    key = pipeline.drop("a.log", make_ssh_lines(4), old)
+    first = tick(pipeline, instance, "new_drops", None)
+    run_requested(pipeline, instance, first)
+    pipeline.objects.delete_object(key)
+    assert partitions(tick(pipeline, instance, "new_drops", None)) == []
+    pipeline.drop("late.log", make_ssh_lines(2, minute=9), old)
+    late = tick(pipeline, instance, "new_drops", None)
+    assert partitions(late) == [format_partition(old)]
+    run_requested(pipeline, instance, late)
+    assert len(pipeline.tables.run_query("SELECT event_uid FROM events")) == 6
+    assert partitions(tick(pipeline, instance, "new_drops", None)) == []
 
 
 def test_without_knowledge_the_knowledge_is_built_first(

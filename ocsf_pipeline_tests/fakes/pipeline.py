@@ -86,7 +86,7 @@ def build_pipeline(
 ) -> Pipeline:
     """Build everything below `folder`; without `indexes` with an embedded one."""
     packs = packs or ChosenPacks()
-    settings = Settings(data_dir=folder)
+    settings = Settings(data_dir=folder, drop_settle_seconds=0)
     objects = open_object_store(str(folder / "objects"))
     artefacts = open_object_store(str(folder / "artefacts"))
     embedder = FakeEmbedder()

@@ -1,5 +1,7 @@
 """Assets of the stage `logs`."""
 
+from datetime import UTC, datetime, timedelta
+
 import dagster as dg
 
 from ocsf_pipeline.defs.common import HOUR_BACKFILLS, HOURS, OWNERS, RETRIES, retry_transient_only
@@ -32,8 +34,10 @@ def normalized_logs(
     settings: dg.ResourceParam[Settings],
 ) -> dg.MaterializeResult:  # type: ignore[type-arg]  # a parameter hides the checks
     """The logs that arrived in one hour, of any format, as normalised records with templates."""
+    hour = parse_partition(context.partition_key)
+    is_old = datetime.now(UTC) - hour > timedelta(hours=settings.drop_window_hours)
     batches = normalize_hour(
-        objects, artefacts, parse_partition(context.partition_key),
+        objects, artefacts, hour, keeps_deleted=is_old,
         prefix=settings.objects_prefix, limits=settings.read_limits, progress=context.log.info,
         workers=settings.workers,
     )  # fmt: skip

@@ -1,23 +1,25 @@
 """Sensors of the stage `logs`: new, rewritten and late objects become runs of exactly their hours.
 
-Belongs here: cursors and run requests. Does not belong here: deciding what is due (`steps.drops`).
+Belongs here: cursors, run requests, and what Dagster knows of earlier runs. Does not belong here:
+deciding what is due (`steps.drops`).
 """
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import dagster as dg
 
 from ocsf_pipeline.defs.common import HOURS
 from ocsf_pipeline.defs.jobs import hour_job, knowledge_job
-from ocsf_pipeline.logs.layout import format_partition
+from ocsf_pipeline.logs.layout import format_partition, parse_partition
 from ocsf_pipeline.ports import ObjectStore
 from ocsf_pipeline.settings import Settings
-from ocsf_pipeline.steps.drops import DropCursor, DueHour, find_due_hours
+from ocsf_pipeline.steps.drop_schedule import DropCursor
+from ocsf_pipeline.steps.drops import Attempts, DropOptions, DropTick, DueHour, find_due_hours
 from ocsf_pipeline.steps.knowledge import has_ranker
 
-_MAX_REQUESTS = 50
-_MAX_ATTEMPTS = 3
 _DIGEST_TAG = "ocsf_pipeline/listing"
+_PARTITION_TAG = "dagster/partition"
 _UNFINISHED = [
     dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING,
     dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING,
@@ -36,40 +38,74 @@ def new_drops(
     artefacts: dg.ResourceParam[ObjectStore],
     settings: dg.ResourceParam[Settings],
 ) -> dg.SensorResult:
-    """Compare the object store with what is normalised and request the difference."""
+    """Compare the object store with what the tables hold and request the difference."""
     if not has_ranker(artefacts):
         return dg.SensorResult(
             run_requests=[dg.RunRequest(run_key="first-knowledge", job_name=knowledge_job.name)]
         )
-    due, cursor = find_due_hours(
-        objects, artefacts, DropCursor.from_text(context.cursor), datetime.now(UTC),
+    options = DropOptions(
         prefix=settings.objects_prefix, window_hours=settings.drop_window_hours,
+        settle_seconds=settings.drop_settle_seconds,
+        max_wait_seconds=settings.drop_max_wait_seconds, earliest=HOURS.start,
     )  # fmt: skip
+    cursor, runs = DropCursor.from_text(context.cursor), InstanceRuns(context.instance)
+    tick = find_due_hours(objects, artefacts, runs, cursor, datetime.now(UTC), options)
+    for partition, problem in tick.failures.items():
+        context.log.warning(f"{partition} could not be listed and is tried again: {problem}")
     requests = [
-        request
-        for item in due
+        _request_hour(item)
+        for item in tick.due
         if HOURS.has_partition_key(format_partition(item.hour))
-        if (request := _request_hour(context.instance, item)) is not None
     ]
     return dg.SensorResult(
-        run_requests=requests[:_MAX_REQUESTS],
-        cursor=cursor.to_text(),
-        skip_reason=None if requests else f"nothing new; {len(cursor.unsettled)} hours filling",
+        run_requests=requests,
+        cursor=tick.cursor.to_text(),
+        skip_reason=None if requests else _describe(tick),
     )
 
 
-def _request_hour(instance: dg.DagsterInstance, item: DueHour) -> dg.RunRequest | None:
-    """Return a request, unless a run of the same listing is under way or failed too often."""
+class InstanceRuns:
+    """What Dagster's instance knows of runs, as `steps.drops` asks for it: two queries a tick."""
+
+    def __init__(self, instance: dg.DagsterInstance) -> None:
+        self._instance = instance
+
+    def list_busy_hours(self) -> set[datetime]:
+        """Return the hours that a run is queued or under way for."""
+        runs = self._instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED))
+        keys = (run.tags.get(_PARTITION_TAG, "") for run in runs)
+        return {parse_partition(key) for key in keys if HOURS.has_partition_key(key)}
+
+    def count_attempts(self, digests: Sequence[str]) -> Mapping[str, Attempts]:
+        """Return the finished runs of each listing."""
+        if not digests:
+            return {}
+        found: dict[str, Attempts] = {}
+        for record in self._instance.get_run_records(
+            dg.RunsFilter(tags={_DIGEST_TAG: list(digests)})
+        ):
+            digest = record.dagster_run.tags[_DIGEST_TAG]
+            before = found.get(digest, Attempts())
+            ended = datetime.fromtimestamp(record.end_time or 0.0, UTC)
+            newest = max(before.last_ended or ended, ended)
+            found[digest] = Attempts(before.count + 1, newest)
+        return found
+
+
+def _request_hour(item: DueHour) -> dg.RunRequest:
     partition = format_partition(item.hour)
-    tags = {_DIGEST_TAG: item.digest, "dagster/partition": partition}
-    if instance.get_runs_count(dg.RunsFilter(tags=tags, statuses=_UNFINISHED)):
-        return None
-    attempt = instance.get_runs_count(dg.RunsFilter(tags=tags))
-    if attempt >= _MAX_ATTEMPTS:
-        return None
     return dg.RunRequest(
-        run_key=f"{partition}:{item.digest}:{attempt}",
+        run_key=f"{partition}:{item.digest}:{item.attempt}",
         job_name=hour_job.name,
         partition_key=partition,
         tags={_DIGEST_TAG: item.digest},
     )
+
+
+def _describe(tick: DropTick) -> str:
+    waiting = len(tick.cursor.watched)
+    text = f"looked at {tick.looked_count} hours ({tick.object_count} objects); {waiting} waiting"
+    if tick.days_outside:
+        shown = ", ".join(tick.days_outside[:3])
+        text += f"; {len(tick.days_outside)} days are not covered (yet): {shown}"
+    return text
