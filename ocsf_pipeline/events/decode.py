@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from ocsf_pipeline.events import json_scan
 from ocsf_pipeline.events.shapes import Kind, Shape, count_keys, count_records, dtype_of
+from ocsf_pipeline.logs.compiled import open_texts
 
 _MAX_CELLS = 8_000_000
 """Leaves times rows of one scan: 17 bytes each."""
@@ -64,12 +65,7 @@ class FieldDecoder:
             yield texts.slice(start, rows)
 
     def _decode_piece(self, texts: pl.Series) -> DecodedFields:
-        array = texts.fill_null("").to_arrow(compat_level=pl.CompatLevel.oldest())
-        _validity, offset_buffer, text_buffer = array.buffers()
-        offsets = np.frombuffer(offset_buffer, dtype=np.int64)
-        offsets = offsets[array.offset : array.offset + len(array) + 1]
-        text_buffer = text_buffer or pa.py_buffer(b"\0")
-        data = np.frombuffer(text_buffer, dtype=np.uint8)
+        data, offsets, text_buffer = open_texts(texts)
         found = json_scan.scan_texts(data, offsets, self._table, len(self._leaves))
         is_odd = (found.flags & json_scan.ODD) != 0
         columns: list[pl.Series] = []

@@ -2,7 +2,7 @@
 
 Belongs here: the compiled function and the table of known names that it walks. Does not belong
 here: what the fields mean, Polars types (`decode`). Why compiled, and what it saves:
-docs/decisions/0009-json-scan.md.
+docs/decisions/0009-compiled-scans.md.
 
 The texts were written by attackers: every index is compared with the end of its text, and whatever
 is not plain JSON is flagged and left to the slower, strict reader.
@@ -13,9 +13,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 import numpy.typing as npt
+
+from ocsf_pipeline.logs.compiled import (
+    BACKSLASH,
+    CLOSE_ARRAY,
+    CLOSE_OBJECT,
+    COLON,
+    COMMA,
+    OPEN_ARRAY,
+    OPEN_OBJECT,
+    QUOTE,
+    compile_loop,
+)
 
 TEXT, OBJECT, ARRAY = 0, 1, 2
 """Kinds of known fields: a scalar, an object whose names are known, an array taken as it stands."""
@@ -23,10 +34,7 @@ ODD, PARTIAL = 1, 2
 """Flags of a row: it contradicts the names' kinds or is no JSON; it has fields nobody knows."""
 MAX_DEPTH = 16
 _NONE = -1
-_QUOTE, _BACKSLASH, _COLON, _COMMA = 34, 92, 58, 44
-_OPEN_OBJECT, _CLOSE_OBJECT, _OPEN_ARRAY, _CLOSE_ARRAY = 123, 125, 91, 93
 _NULL_START = 110
-_SPACES = (32, 9, 10, 13)
 
 
 class NameTable(NamedTuple):
@@ -86,15 +94,7 @@ def build_name_table(fields: Sequence[tuple[int, str, int, int]]) -> NameTable:
     )
 
 
-def _compile(function: Any) -> Any:
-    """Compile for use from several threads; the result is kept on disk where that can be."""
-    try:
-        return numba.njit(function, nogil=True, cache=True, inline="always")
-    except RuntimeError:  # no folder to keep it in: compiled anew in each process
-        return numba.njit(function, nogil=True, inline="always")
-
-
-@_compile
+@compile_loop
 def _hash_name(data: Any, start: int, stop: int, parent: int) -> Any:
     value = np.uint64(14695981039346656037) ^ np.uint64(parent)
     for at in range(start, stop):
@@ -102,7 +102,7 @@ def _hash_name(data: Any, start: int, stop: int, parent: int) -> Any:
     return value ^ (value >> np.uint64(32))
 
 
-@_compile
+@compile_loop
 def _is_name(data: Any, start: int, stop: int, text: Any, begin: int, close: int) -> bool:
     if close - begin != stop - start:
         return False
@@ -112,37 +112,37 @@ def _is_name(data: Any, start: int, stop: int, text: Any, begin: int, close: int
     return True
 
 
-@_compile
+@compile_loop
 def _skip_spaces(data: Any, at: int, end: int) -> int:
     while at < end and (data[at] == 32 or data[at] == 10 or data[at] == 9 or data[at] == 13):
         at += 1
     return at
 
 
-@_compile
+@compile_loop
 def _end_of_string(data: Any, at: int, end: int) -> int:
     """Return the place of the quote that closes the string begun before `at`, or -1."""
     while at < end:
         byte = data[at]
-        if byte == _QUOTE:
+        if byte == QUOTE:
             return at
-        at += 2 if byte == _BACKSLASH else 1
+        at += 2 if byte == BACKSLASH else 1
     return _NONE
 
 
-@_compile
+@compile_loop
 def _end_of_nested(data: Any, at: int, end: int) -> int:
     """Return the place behind the object or array that begins at `at`, or -1."""
     depth = 0
     while at < end:
         byte = data[at]
-        if byte == _QUOTE:
+        if byte == QUOTE:
             at = _end_of_string(data, at + 1, end)
             if at == _NONE:
                 return _NONE
-        elif byte == _OPEN_OBJECT or byte == _OPEN_ARRAY:
+        elif byte == OPEN_OBJECT or byte == OPEN_ARRAY:
             depth += 1
-        elif byte == _CLOSE_OBJECT or byte == _CLOSE_ARRAY:
+        elif byte == CLOSE_OBJECT or byte == CLOSE_ARRAY:
             depth -= 1
             if depth == 0:
                 return at + 1
@@ -150,7 +150,7 @@ def _end_of_nested(data: Any, at: int, end: int) -> int:
     return _NONE
 
 
-@_compile
+@compile_loop
 def _end_of_scalar(data: Any, at: int, end: int) -> int:
     """Return the place behind a number or a word that begins at `at`; `at` itself for none."""
     while at < end:
@@ -169,7 +169,7 @@ def _end_of_scalar(data: Any, at: int, end: int) -> int:
     return at
 
 
-@_compile
+@compile_loop
 def _write_view(data: Any, start: int, stop: int, views: Any, leaf: int, row: int) -> None:
     """Write Arrow's 16 bytes of a string view: short text itself, or where long text stands."""
     length = stop - start
@@ -191,7 +191,7 @@ def _write_view(data: Any, start: int, stop: int, views: Any, leaf: int, row: in
         at += 4
 
 
-@_compile
+@compile_loop
 def _scan_row(
     data: Any, at: int, end: int, row: int, text: Any, starts: Any, parents: Any, kinds: Any,
     leaves: Any, first_child: Any, next_sibling: Any, slots: Any, views: Any, is_set: Any,
@@ -200,7 +200,7 @@ def _scan_row(
     """Fill the row's views; return its flags."""
     flags = 0
     at = _skip_spaces(data, at, end)
-    if at >= end or data[at] != _OPEN_OBJECT:
+    if at >= end or data[at] != OPEN_OBJECT:
         return ODD
     at += 1
     depth = 0
@@ -211,7 +211,7 @@ def _scan_row(
         at = _skip_spaces(data, at, end)
         if at >= end:
             return ODD
-        if data[at] == _CLOSE_OBJECT:
+        if data[at] == CLOSE_OBJECT:
             at += 1
             if depth == 0:
                 return flags if _skip_spaces(data, at, end) == end else ODD
@@ -221,18 +221,18 @@ def _scan_row(
             is_first = False
             continue
         if not is_first:
-            if data[at] != _COMMA:
+            if data[at] != COMMA:
                 return ODD
             at = _skip_spaces(data, at + 1, end)
         is_first = False
-        if at >= end or data[at] != _QUOTE:
+        if at >= end or data[at] != QUOTE:
             return ODD
         start = at + 1
         stop = _end_of_string(data, start, end)
         if stop == _NONE:
             return ODD
         at = _skip_spaces(data, stop + 1, end)
-        if at >= end or data[at] != _COLON:
+        if at >= end or data[at] != COLON:
             return ODD
         at = _skip_spaces(data, at + 1, end)
         if at >= end:
@@ -258,18 +258,18 @@ def _scan_row(
         byte = data[at]
         is_text = True
         has_escape = False
-        if byte == _QUOTE:
+        if byte == QUOTE:
             start = at + 1
             stop = start
-            while stop < end and data[stop] != _QUOTE:
-                if data[stop] == _BACKSLASH:
+            while stop < end and data[stop] != QUOTE:
+                if data[stop] == BACKSLASH:
                     has_escape = True
                     stop += 1
                 stop += 1
             if stop >= end:
                 return ODD
             at = stop + 1
-        elif byte == _OPEN_OBJECT and kind == OBJECT:
+        elif byte == OPEN_OBJECT and kind == OBJECT:
             if seen[field] == row:
                 flags |= PARTIAL  # the same object twice
             seen[field] = row
@@ -283,14 +283,14 @@ def _scan_row(
             is_first = True
             at += 1
             continue
-        elif byte == _OPEN_OBJECT or byte == _OPEN_ARRAY:
+        elif byte == OPEN_OBJECT or byte == OPEN_ARRAY:
             start = at
             stop = _end_of_nested(data, at, end)
             if stop == _NONE:
                 return ODD
             at = stop
             is_text = False
-            if kind != _NONE and (kind != ARRAY or byte != _OPEN_ARRAY):
+            if kind != _NONE and (kind != ARRAY or byte != OPEN_ARRAY):
                 return ODD
         else:
             start = at
@@ -315,7 +315,7 @@ def _scan_row(
             escaped[leaf] = 1
 
 
-@_compile
+@compile_loop
 def _scan_rows(
     data: Any, offsets: Any, text: Any, starts: Any, parents: Any, kinds: Any, leaves: Any,
     first_child: Any, next_sibling: Any, slots: Any, views: Any, is_set: Any, escaped: Any,

@@ -17,6 +17,7 @@ from ocsf_pipeline.logs.shapes import (
     build_structured_shapes,
     build_text_shapes,
     extract_nested_names,
+    mask_words,
     refine_shapes,
 )
 from ocsf_pipeline.logs.templates import identify_refined, identify_template
@@ -85,24 +86,47 @@ def _describe_template(resolved: ResolvedShapes) -> list[pl.Series]:
 
 def describe_structured(frame: pl.DataFrame, registry: TemplateRegistry) -> pl.DataFrame:
     """Structured logs say what they are in their fields."""
-    shapes = frame.select(build_structured_shapes(pl.col("fields"), pl.col("format")).alias("s"))
-    resolved = registry.resolve_shapes(shapes["s"], identify_template)
+    keys = _find_structures(frame, registry)
+    resolved = registry.resolve_keys(
+        keys, lambda rows: _build_shapes(frame[rows]), identify_template
+    )
     if all(template.is_final for template in resolved.templates):
         return _describe_parts(frame, resolved)
     final = resolved.column(lambda template: template.template_id or None).is_not_null()
-    refined = frame.filter(~final)
-    words = _extract_words(refined, resolved.filter(~final))
-    finer = refined.select(
-        refine_shapes(
-            pl.lit(shapes["s"].filter(~final)),
-            pl.lit(_extract_names(refined, resolved.filter(~final))),
-            pl.lit(words),
-        ).alias("s")
-    )["s"]
-    parts = [_describe_parts(refined, registry.resolve_shapes(finer, identify_refined, _REFINED))]
+    refined, coarse = frame.filter(~final), resolved.filter(~final)
+    finer = pl.DataFrame(
+        {
+            "key": keys.filter(~final),
+            "nested": _extract_names(refined, coarse),
+            "words": _extract_words(refined, coarse),
+        }
+    ).select("key", pl.col("nested").fill_null(""), mask_words(pl.col("words")))
+
+    def refine(rows: pl.Series) -> pl.Series:
+        shapes = pl.lit(_build_shapes(refined[rows]))
+        whole = refine_shapes(shapes, pl.col("nested"), pl.col("words"))
+        return finer[rows].select(whole.alias("s"))["s"]
+
+    finer_keys = finer.select(pl.struct("key", "nested", "words").hash(_REFINED))["key"]
+    parts = [_describe_parts(refined, registry.resolve_keys(finer_keys, refine, identify_refined))]
     if final.any():
         parts.append(_describe_parts(frame.filter(final), resolved.filter(final)))
     return pl.concat(parts) if len(parts) > 1 else parts[0]
+
+
+def _find_structures(frame: pl.DataFrame, registry: TemplateRegistry) -> pl.Series:
+    """Return 64 bits per row that stand for its shape."""
+    structure = registry.keys.survey(frame["fields"]).structure
+    unknown = structure.is_null()
+    if unknown.any():
+        rows = unknown.arg_true()
+        structure = structure.scatter(rows, _build_shapes(frame[rows]).hash())
+    return frame.select((pl.lit(structure) ^ pl.col("format").hash()).alias("key"))["key"]
+
+
+def _build_shapes(frame: pl.DataFrame) -> pl.Series:
+    shape = build_structured_shapes(pl.col("fields"), pl.col("format"))
+    return frame.select(shape.alias("s"))["s"]
 
 
 def _extract_names(frame: pl.DataFrame, resolved: ResolvedShapes) -> pl.Series:

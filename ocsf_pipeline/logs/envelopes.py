@@ -15,6 +15,7 @@ import polars as pl
 
 from ocsf_pipeline.logs.frames import compute_where, spread
 from ocsf_pipeline.logs.jsontext import check_json, compact_json
+from ocsf_pipeline.logs.survey import KeyMeanings
 
 # A brace alone may begin a GUID or a template; a quote or a closing brace after it means JSON.
 _JSON_START = r'^\s*\{\s*["}]'
@@ -41,14 +42,14 @@ _LINE = "_line"
 OPENED_COLUMNS = ("fields", "format", "envelope_time", "envelope_host")
 
 
-def open_lines(lines: pl.DataFrame) -> pl.DataFrame:
+def open_lines(lines: pl.DataFrame, keys: KeyMeanings) -> pl.DataFrame:
     """Tell JSON lines from others, check them, and take the original out of envelopes.
 
     Adds `fields` (JSON lines only), `format` (json, invalid, or null for other text),
     `envelope_time` and `envelope_host`; replaces `raw` where an envelope held it as text. The order
     of the rows is not kept.
     """
-    parts = _open_layer(lines, 0)
+    parts = _open_layer(lines, keys, 0)
     opened = pl.concat(parts, how="diagonal") if len(parts) > 1 else parts[0]
     if _LINE in opened.columns:  # payloads that are objects were written anew: keep what came
         return opened.with_columns(pl.coalesce(_LINE, "raw").alias("raw")).drop(_LINE)
@@ -59,7 +60,7 @@ def _null_columns(*names: str) -> list[pl.Expr]:
     return [pl.lit(None, dtype=pl.String).alias(name) for name in names]
 
 
-def _open_layer(lines: pl.DataFrame, layer: int) -> list[pl.DataFrame]:
+def _open_layer(lines: pl.DataFrame, keys: KeyMeanings, layer: int) -> list[pl.DataFrame]:
     is_json = lines["raw"].str.starts_with('{"')
     if not is_json.all():
         spaced = compute_where(lines, ~is_json, pl.col("raw").str.contains(_JSON_START))
@@ -71,6 +72,14 @@ def _open_layer(lines: pl.DataFrame, layer: int) -> list[pl.DataFrame]:
     if not is_json.any():
         return parts or [lines.with_columns(_null_columns(*OPENED_COLUMNS))]
     candidates = lines if is_json.all() else lines.filter(is_json)
+    survey = keys.survey(candidates["raw"])
+    is_bare = survey.is_plain & ~survey.may_wrap
+    if is_bare.any():
+        bare = candidates if is_bare.all() else candidates.filter(is_bare)
+        parts.append(_finish_layer(bare.with_columns(pl.col("raw").alias("fields")), None))
+        if is_bare.all():
+            return parts
+        candidates = candidates.filter(~is_bare)
     texts, parsed = check_json(candidates["raw"], _FIELDS)
     candidates = candidates.with_columns(texts.alias("fields"))
     if layer < _MAX_LAYERS:
@@ -78,7 +87,7 @@ def _open_layer(lines: pl.DataFrame, layer: int) -> list[pl.DataFrame]:
         held = inner["inner"].is_not_null()
         if held.any():
             enveloped = candidates if held.all() else candidates.filter(held)
-            parts += _open_envelopes(enveloped, inner.filter(held), layer)
+            parts += _open_envelopes(enveloped, inner.filter(held), keys, layer)
             candidates = candidates.filter(~held)
     if not candidates.is_empty():
         candidates = candidates.with_columns(compact_json(candidates["fields"]).alias("fields"))
@@ -205,7 +214,9 @@ _RULES = (
 )
 
 
-def _open_envelopes(frame: pl.DataFrame, inner: pl.DataFrame, layer: int) -> list[pl.DataFrame]:
+def _open_envelopes(
+    frame: pl.DataFrame, inner: pl.DataFrame, keys: KeyMeanings, layer: int
+) -> list[pl.DataFrame]:
     """Read what envelopes hold, as lines of their own; an outer envelope's time and host stay."""
     said = inner.select("envelope_time", "envelope_host")
     if "envelope_time" in frame.columns:
@@ -221,4 +232,4 @@ def _open_envelopes(frame: pl.DataFrame, inner: pl.DataFrame, layer: int) -> lis
             ).alias(_LINE)
         )
     opened = frame.drop("fields", *(n for n in said.columns if n in frame.columns)).hstack(said)
-    return _open_layer(opened.with_columns(inner["inner"].alias("raw")), layer + 1)
+    return _open_layer(opened.with_columns(inner["inner"].alias("raw")), keys, layer + 1)

@@ -61,7 +61,7 @@ def normalize_records(
         absent = [pl.lit(None, dtype=pl.String).alias(name) for name in OPENED_COLUMNS[2:]]
         opened = lines.with_columns(pl.lit("csv").alias("format"), *absent)
     else:
-        opened = open_lines(lines)
+        opened = open_lines(lines, registry.keys)
     is_broken = (opened["format"] == "invalid").fill_null(value=False)
     broken = opened.filter(is_broken) if is_broken.any() else opened.clear()
     good = opened.filter(~is_broken) if is_broken.any() else opened

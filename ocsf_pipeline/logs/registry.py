@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from ocsf_pipeline.logs.survey import KeyMeanings
 from ocsf_pipeline.logs.templates import Template
 
 Value = TypeVar("Value", bound=Hashable)
@@ -24,31 +25,42 @@ class TemplateRegistry:
     """Shapes met so far and their templates; grows with new shapes, never with logs."""
 
     _templates: dict[int, Template] = field(default_factory=dict)
+    keys: KeyMeanings = field(default_factory=KeyMeanings)
     max_shapes: int = 200_000
     """Beyond this the memory is emptied: templates are derived anew, with the same ids."""
 
     def resolve_shapes(
-        self, shapes: pl.Series, identify: Callable[[str], Template], seed: int = 0
+        self, shapes: pl.Series, identify: Callable[[str], Template]
     ) -> ResolvedShapes:
-        """Return the template of each shape; `identify` is asked once per new shape.
-
-        Shapes that are to be read differently must come with different seeds.
-        """
+        """Return the template of each shape; `identify` is asked once per new shape."""
         # Shapes are long: their hashes are what is compared, 64 bits of them.
-        hashes = shapes.hash(seed)
-        distinct = hashes.arg_unique()
-        known = hashes.gather(distinct)
+        return self.resolve_keys(shapes.hash(), lambda rows: shapes.gather(rows), identify)
+
+    def resolve_keys(
+        self,
+        keys: pl.Series,
+        shapes_of: Callable[[pl.Series], pl.Series],
+        identify: Callable[[str], Template],
+    ) -> ResolvedShapes:
+        """Return the template of each key (64 bits that stand for a shape).
+
+        `shapes_of` is asked for the shapes of rows whose keys are new, one per key. Shapes that are
+        to be read differently must come with different keys.
+        """
+        distinct = keys.arg_unique()
+        known = keys.gather(distinct)
         if len(self._templates) > self.max_shapes:
             self._templates.clear()
-        templates = []
-        for row, key in zip(distinct.to_list(), known.to_list(), strict=True):
-            template = self._templates.get(key)
-            if template is None:
-                template = self._templates[key] = identify(str(shapes[row]))
-            templates.append(template)
+        templates = [self._templates.get(key) for key in known.to_list()]
+        new = [place for place, template in enumerate(templates) if template is None]
+        if new:
+            for place, shape in zip(new, shapes_of(distinct.gather(new)).to_list(), strict=True):
+                template = identify(shape)
+                templates[place] = self._templates[int(known[place])] = template
         order = known.arg_sort()
-        position = order.gather(known.sort().search_sorted(hashes)).to_numpy()
-        return ResolvedShapes(templates, position.astype(np.intp))
+        position = order.gather(known.sort().search_sorted(keys)).to_numpy()
+        found = [template for template in templates if template is not None]
+        return ResolvedShapes(found, position.astype(np.intp))
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,7 @@ _NESTED = (
     rf'"(?i:KEY)":(?:{_NAME}|[0-9]{{1,6}}[,}}])'
 )
 MESSAGE_CODE = r"%[A-Z][A-Z0-9_]*(?:-[A-Z0-9_]+)*-[0-9]-[A-Z0-9_]+|%[A-Z]+-[0-9]-[0-9]{6}"
-_MAX_TOKENS = 400
+MAX_TOKENS = 400
 _MAX_TEXT = 400
 _MASKED = (
     # Of a quotation its first word stays where it is in capitals: a method, a statement.
@@ -80,7 +80,7 @@ NAME_SEPARATOR = "\x1e"
 
 def build_structured_shapes(fields: pl.Expr, format_name: pl.Expr) -> pl.Expr:
     """Return the shape of structured logs: their keys and the values of discriminating keys."""
-    tokens = fields.str.extract_all(_TOKEN).list.head(_MAX_TOKENS).list.join(",")
+    tokens = fields.str.extract_all(_TOKEN).list.head(MAX_TOKENS).list.join(",")
     return pl.concat_str(format_name, tokens, pl.lit(""), pl.lit(""), separator=SHAPE_SEPARATOR)
 
 
@@ -105,14 +105,15 @@ def _extract_nested(fields: pl.Series, where: pl.Series, keys: str) -> pl.Series
     return compute_where(fields.to_frame("fields"), where, present)
 
 
-def refine_shapes(shape: pl.Expr, nested: pl.Expr, words: pl.Expr) -> pl.Expr:
-    """Add to the shape of structured logs what the keys do not say: nested name, words."""
-    head = strip_control(words.str.head(_MAX_TEXT)).str.replace_all(_MASKED, MASK)
+def mask_words(words: pl.Expr) -> pl.Expr:
+    """Return what the words of structured logs add to their shape."""
+    return strip_control(words.str.head(_MAX_TEXT)).str.replace_all(_MASKED, MASK).fill_null("")
+
+
+def refine_shapes(shape: pl.Expr, nested: pl.Expr, masked: pl.Expr) -> pl.Expr:
+    """Add to the shape of structured logs what the keys do not say: nested name, masked words."""
     return pl.concat_str(
-        shape.str.strip_suffix(SHAPE_SEPARATOR),
-        nested.fill_null(""),
-        pl.lit(SHAPE_SEPARATOR),
-        head.fill_null(""),
+        shape.str.strip_suffix(SHAPE_SEPARATOR), nested, pl.lit(SHAPE_SEPARATOR), masked
     )
 
 
