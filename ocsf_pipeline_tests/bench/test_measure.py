@@ -36,6 +36,15 @@ def test_every_log_reaches_the_tables(measured: dict[str, Figures]) -> None:
         assert figures["text_bytes"] == measured["generate"][name]["text_bytes"]
 
 
+def test_every_accepted_batch_is_stored_under_load_and_overload(
+    measured: dict[str, Figures],
+) -> None:
+    for name in ("connections", "connections_linger_0", "overload"):
+        figures = measured["ingest"][name]
+        assert figures["batches_stored"] == figures["batches_accepted"] > 0
+    assert set(measured["ingest"]["overload"]["128"]["statuses"]) == {"200", "429"}
+
+
 def test_cold_decides_all_templates_and_warm_hardly_any(measured: dict[str, Figures]) -> None:
     cold, warm = measured["cold"], measured["warm"]
     assert cold["new_templates"] == cold["templates"] > 100
