@@ -59,6 +59,12 @@ azurite: .azurite/node_modules/.bin/azurite-blob ## Install the server that test
 .azurite/node_modules/.bin/azurite-blob:
 	@npm install --prefix .azurite --no-save --no-audit --no-fund --loglevel=error azurite@$(AZURITE_VERSION)
 
+validate: setup ## Check the files in deploy/ with Docker Compose, kubectl and nginx, where they are
+	@deploy/validate.sh
+
+rehearse: setup ## Start all services natively, push logs, kill each, count rows; up to 10 minutes
+	@$(BIN)/python -m ocsf_pipeline_tests.rehearsal $(ARGS)
+
 bench: setup ## Run the benchmarks and print JSON; less: make bench ARGS='--events 100000'
 	@$(BIN)/python -m ocsf_pipeline.bench $(ARGS)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+import sqlalchemy
 import yaml
 from dagster._core.instance.ref import InstanceRef
 from dagster._core.workspace.load import location_origins_from_yaml_paths
@@ -78,6 +79,9 @@ def test_a_server_keeps_its_state_in_postgres_and_its_logs_in_the_store(
     assert server.storage_data.class_name == DagsterPostgresStorage.__name__
     assert isinstance(server.compute_log_manager, S3ComputeLogManager)
     assert "unseen" not in server.storage_data.config_yaml
+    database = yaml.safe_load(server.storage_data.config_yaml)["postgres_db"]
+    # The driver that the scheme names is one that is installed.
+    sqlalchemy.create_engine(f"{database['scheme']}://user@host/name").dispose()
 
 
 def test_a_server_watches_its_runs(server: InstanceRef) -> None:

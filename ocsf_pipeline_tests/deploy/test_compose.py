@@ -6,8 +6,6 @@ What only an engine can show is not here: that the images build and the services
 from __future__ import annotations
 
 import re
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ import pytest
 import yaml
 
 from ocsf_pipeline.settings import Settings, name_variable
+from ocsf_pipeline_tests.fakes.compose import read_compose
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docker-compose.yml").read_text()
@@ -114,9 +113,7 @@ def test_state_is_in_named_volumes_and_files_are_read_only(compose: dict[str, An
     assert named == set(compose["volumes"])
 
 
-def test_no_password_has_a_default(
-    read_compose: Callable[..., subprocess.CompletedProcess[str]], secrets: Path
-) -> None:
+def test_no_password_has_a_default(secrets: Path) -> None:
     done = read_compose()
     assert done.returncode != 0
     assert "make_secrets.sh" in done.stderr
@@ -160,7 +157,7 @@ def test_settings_exist(services: Services) -> None:
 
 
 def test_hosts_that_are_named_exist(services: Services) -> None:
-    nginx = (ROOT / "deploy" / "nginx" / "nginx.conf").read_text()
+    nginx = (ROOT / "deploy" / "nginx" / "upstreams.conf").read_text()
     named = set(
         re.findall(r"(?:http|tcp|clickhouse|postgres|redis)://(?:[^@\s/]*@)?([\w-]+):", nginx)
     )
