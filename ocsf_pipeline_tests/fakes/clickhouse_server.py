@@ -45,7 +45,7 @@ class _Handler(BaseHTTPRequestHandler):
             body = self._read_chunks()
         if self.headers.get("Content-Encoding") == "lz4":
             body = lz4_frame.decompress(body)
-        expected = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+        expected = base64.b64encode(self.server.credentials.encode()).decode()
         if self.headers.get("Authorization") != f"Basic {expected}":
             self._fail(403, "Code: 516. DB::Exception: Authentication failed", 516)
             return
@@ -88,6 +88,7 @@ class ClickHouseFront(ThreadingHTTPServer):
     folder: Path
     requests: list[dict[str, str]]
     failures: list[tuple[str, int]]
+    credentials: str = f"{USER}:{PASSWORD}"
 
 
 def _run(folder: Path, parameters: dict[str, str], body: bytes) -> bytes:
@@ -128,11 +129,13 @@ def _insert(connection: chdb.Connection, sql: str, data: bytes) -> bytes:
 
 
 @contextmanager
-def serve_clickhouse(folder: Path) -> Iterator[ClickHouseFront]:
-    """Serve chDB's `folder` on a free local port until the block ends."""
+def serve_clickhouse(
+    folder: Path, address: tuple[str, int] = ("127.0.0.1", 0)
+) -> Iterator[ClickHouseFront]:
+    """Serve chDB's `folder` until the block ends; on a free local port unless told otherwise."""
     EngineLease.take(folder, 30)
     keeper = chdb.connect(str(folder))
-    server = ClickHouseFront(("127.0.0.1", 0), _Handler)
+    server = ClickHouseFront(address, _Handler)
     server.folder, server.requests, server.failures = folder, [], []
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
