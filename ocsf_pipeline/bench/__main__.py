@@ -23,7 +23,7 @@ from ocsf_pipeline.resources import load_settings
 from ocsf_pipeline.settings import Settings
 
 _BUILDS_ON = {"cold": ("generate",), "warm": ("generate", "cold"), "per_log": ("generate", "cold"),
-              "parts": ("generate", "cold")}  # fmt: skip
+              "parts": ("generate", "cold"), "scans": ("generate", "cold")}  # fmt: skip
 _PACKAGES = ("ocsf-pipeline", "polars", "chdb", "torch")
 
 
@@ -43,7 +43,8 @@ def run_bench(
     """Measure the pipeline from zstd objects to chDB on made logs and print JSON.
 
     `cold`: no template is known. `warm`: new objects, all templates known. `per_log`: deciding each
-    log by itself, on a sample. `parts`: each part of the work alone. `ingest`: load on the HTTP
+    log by itself, on a sample. `parts`: each part of the work alone. `scans`: compiled
+    passes beside expressions that do the same. `ingest`: load on the HTTP
     endpoint.
     """
     unknown = set(only or ()) - set(MEASUREMENTS)

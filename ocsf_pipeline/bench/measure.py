@@ -24,6 +24,7 @@ from ocsf_pipeline import resources
 from ocsf_pipeline.adapters.embedded_index import EmbeddedClassIndex
 from ocsf_pipeline.bench.generate import cut_templates, make_objects, next_hour
 from ocsf_pipeline.bench.ingest import measure_ingest
+from ocsf_pipeline.bench.scans import measure_scans
 from ocsf_pipeline.commands.knowledge import open_decider
 from ocsf_pipeline.events.compiler import compile_mappings
 from ocsf_pipeline.events.execute import EventMapper, MappedEvents
@@ -235,6 +236,12 @@ def measure_parts(place: Workplace) -> Figures:
     return watch.stages
 
 
+def measure_compiled_scans(place: Workplace) -> Figures:
+    """Compare the compiled passes with expressions, over one object of bare JSON logs."""
+    batch = load_hour(place.artefacts(), COLD_HOUR).objects[0]
+    return dict(measure_scans(iterate_records(place.artefacts(), batch)))
+
+
 def _context(ref: ObjectRef) -> ObjectContext:
     return ObjectContext(ref.key, ref.version, COLD_HOUR, ref.last_modified)
 
@@ -256,6 +263,7 @@ MEASUREMENTS: dict[str, Callable[[Workplace], Figures]] = {
     "warm": lambda place: measure_hour(place, WARM_HOUR),
     "per_log": measure_per_log,
     "parts": measure_parts,
+    "scans": measure_compiled_scans,
     "ingest": lambda place: measure_ingest(place.folder / "ingest", place.event_count, place.seed),
 }
 """By name, in the order in which they build on each other."""
