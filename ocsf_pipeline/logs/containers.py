@@ -6,6 +6,8 @@ each in Python. Does not belong here: lines (`blocks`), columns with a header (`
 
 from __future__ import annotations
 
+import itertools
+import json
 import re
 from typing import Literal
 
@@ -86,6 +88,8 @@ def _split_json(data: bytes, element_depth: int) -> LineFrame:
     outside = ~in_string
     opens = outside & ((codes == 0x7B) | (codes == 0x5B))
     closes = outside & ((codes == 0x7D) | (codes == 0x5D))
+    if element_depth and _has_plain_elements(codes, depth, opens, element_depth):
+        return _split_plain_elements(data)
     starts = np.flatnonzero(opens & (depth == element_depth + 1))
     stops = np.flatnonzero(closes & (depth == element_depth)) + 1
     if element_depth == 2:
@@ -106,6 +110,40 @@ def _split_json(data: bytes, element_depth: int) -> LineFrame:
         schema=LINE_SCHEMA,
     )
     return LineFrame(lines, rejected, whole + len(rejected))
+
+
+def _has_plain_elements(
+    codes: np.ndarray, depth: np.ndarray, opens: np.ndarray, element_depth: int
+) -> bool:
+    """Tell whether elements of an array are strings or numbers, which no bracket delimits."""
+    blank = np.frombuffer(b" \t\r\n,[]}", dtype=np.uint8)
+    places = np.flatnonzero(depth == element_depth)
+    places = places[~np.isin(codes[places], blank)]
+    parents = np.flatnonzero(opens & (depth == element_depth))
+    if not len(places) or not len(parents):
+        return False
+    around = parents[np.maximum(np.searchsorted(parents, places, side="right") - 1, 0)]
+    return bool((codes[around] == 0x5B).any())
+
+
+def _split_plain_elements(data: bytes) -> LineFrame:
+    """Split a document of which some elements are text: each such element is a log as it stands."""
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError):
+        return _reject_document(data, "invalid_document")
+    if isinstance(document, dict):
+        lists = (item for item in document.values() if isinstance(item, list))
+        document = list(itertools.chain.from_iterable(lists))
+    texts = [
+        item if isinstance(item, str) else json.dumps(item, ensure_ascii=False) for item in document
+    ]
+    lines = pl.DataFrame({"raw": pl.Series(texts, dtype=pl.String)}).select(
+        pl.int_range(pl.len()).cast(pl.UInt64).alias("position"),
+        pl.lit(0, dtype=pl.UInt64).alias("offset_bytes"),
+        pl.col("raw").str.replace_all(r"\s*\n\s*", " "),
+    )
+    return LineFrame(lines, [], len(texts))
 
 
 def scan_brackets(data: bytes) -> tuple[np.ndarray, np.ndarray]:

@@ -315,3 +315,19 @@ def test_errors_of_the_source_are_raised_after_what_was_read(workers: int) -> No
 
     with pytest.raises(ConnectionResetError, match="gone"):
         read_all(pieces(), ReadLimits(block_bytes=100), workers=workers)
+
+
+@pytest.mark.parametrize(
+    ("body", "raws"),
+    [
+        (b'["sshd: failed","b [1]"]', ["sshd: failed", "b [1]"]),
+        (b'[{"a":1},"text, {not} json",2]', ['{"a": 1}', "text, {not} json", "2"]),
+        (b'{"Records":["x","y"],"count":2}', ["x", "y"]),
+        (b'{"Records":[{"a":1}],"meta":{"b":2}}', ['{"a":1}']),
+        (b'{"Records":[{"a":1}],"errors":[]}', ['{"a":1}']),
+    ],
+)
+def test_elements_that_are_text_are_logs_too(body: bytes, raws: list[str]) -> None:
+    result = read_all(body)
+    assert result.raws == raws
+    assert result.summary.read_count == len(raws)
