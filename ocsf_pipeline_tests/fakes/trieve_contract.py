@@ -47,15 +47,24 @@ def _find_model_faults(operation: str, body: Any) -> list[str]:
     for document in body if isinstance(body, list) else [body]:
         unknown = set(document) - set(model.model_fields)
         faults += [f"{operation}: no field {name!r}" for name in sorted(unknown)]
-        if operation == "POST /api/chunk/search":
-            # The library's own model of a query refuses plain strings, which the server takes.
-            library.SearchMethod(document["search_type"])
-        else:
-            model.model_validate({k: v for k, v in document.items() if k != "filters"})
-        for conditions in (document.get("filters") or {}).values():
-            for condition in conditions:
-                library.FieldCondition.from_dict(condition)
+        try:
+            _validate(library, model, document)
+        except (ValueError, KeyError) as error:
+            faults.append(f"{operation}: {error}")
     return faults
+
+
+def _validate(library: Any, model: Any, document: Json) -> None:
+    """Raise ValueError or KeyError for what the library's models refuse, and rightly so."""
+    if model is library.SearchChunksReqPayload:
+        # The model of a query refuses plain strings, which the server takes.
+        library.SearchMethod(document["search_type"])
+        str(document["query"])
+    else:
+        model.model_validate({k: v for k, v in document.items() if k != "filters"})
+    for conditions in (document.get("filters") or {}).values():
+        for condition in conditions:
+            library.FieldCondition.from_dict(condition)
 
 
 def _find_schema_faults(operation: str, body: Any, side: str) -> list[str]:

@@ -66,6 +66,8 @@ class TrieveStandIn:
     """Requests that pass before the worker takes a message."""
     is_bm25_active: bool = True
     is_reranker_up: bool = True
+    is_checking: bool = True
+    """Off for measurements: checking an answer takes longer than making it."""
     datasets: dict[str, Dataset] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
@@ -120,7 +122,8 @@ class TrieveStandIn:
         except RefusalError as refusal:
             status, content = refusal.status, {"message": refusal.message}
         else:
-            self.faults += find_answer_faults(operation, content) if content else []
+            if content and self.is_checking:
+                self.faults += find_answer_faults(operation, content)
         if failure is not None:
             return failure.status, failure.body
         return status, json.dumps(content).encode() if content is not None else b""
@@ -138,7 +141,8 @@ class TrieveStandIn:
             if verb == method and found:
                 operation = f"{verb} {pattern}"
                 self._check_headers(headers, role)
-                faults = find_faults(operation, body) if body is not None else []
+                is_checked = self.is_checking and body is not None
+                faults = find_faults(operation, body) if is_checked else []
                 if faults:
                     self.faults += faults
                     raise RefusalError(400, f"Json Deserialization Error: {faults[0]}")

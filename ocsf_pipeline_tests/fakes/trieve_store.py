@@ -248,7 +248,7 @@ class _Arrays:
     embedder: Embedder
     vectors: npt.NDArray[np.float32]
     words: dict[str, int]
-    counts: csr_matrix
+    sparse: csr_matrix
     bm25: csr_matrix
     idf: Scores
     masks: dict[str, npt.NDArray[np.bool_]] = field(default_factory=dict)
@@ -264,7 +264,7 @@ class _Arrays:
         lengths = np.repeat([len(item) for item in tokens], np.diff(weighted.indptr))
         weighted.data = _weigh(weighted.data, lengths)
         return _Arrays(
-            points, embedder, embedder.encode(texts), words, counts, weighted,
+            points, embedder, embedder.encode(texts), words, counts.log1p(), weighted,
             np.log((len(texts) - seen + 0.5) / (seen + 0.5) + 1),
         )  # fmt: skip
 
@@ -285,8 +285,7 @@ class _Arrays:
             row.data = _weigh(row.data, np.full(len(row.data), len(tokens))) * self.idf[row.indices]
             return np.asarray((self.bm25 @ row.T).todense(), dtype=np.float64).ravel()
         # A sparse model's weights grow slowly with repetition and know no idf.
-        left, right = self.counts.log1p(), row.log1p()
-        return np.asarray((left @ right.T).todense(), dtype=np.float64).ravel()
+        return np.asarray((self.sparse @ row.log1p().T).todense(), dtype=np.float64).ravel()
 
 
 def _count_words(tokens: Sequence[Sequence[str]], words: dict[str, int]) -> csr_matrix:
