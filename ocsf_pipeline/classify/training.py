@@ -49,6 +49,8 @@ _UNSEEN_SHARE = 0.5
 """Of what a deployment sends, as much comes from products that no pack knows, in terms of worth."""
 _FEW_OWNERS = 3
 """Products with a class, at which leaving one out takes half of what is known of the class."""
+_LEAST_SUPPORT = 0.05
+"""Of a class that one product alone has: with few packs, there may be no other."""
 _NOISE_SHARE = 0.04
 _SMALLEST_WEIGHT = 0.003
 
@@ -342,7 +344,7 @@ def _measure_support(rows: TrainingRows) -> Floats:
     for example, owner in zip(rows.examples, owners, strict=True):
         users.setdefault(example.class_uid, set()).add(owner)
     others = np.array([len(users[item.class_uid]) - 1 for item in rows.examples], dtype=np.float32)
-    return np.asarray(others / (others + _FEW_OWNERS), dtype=np.float32)
+    return np.asarray((others + _LEAST_SUPPORT) / (others + _FEW_OWNERS), dtype=np.float32)
 
 
 def _choose_threshold(confidence: Floats, right: npt.NDArray[np.bool_], weights: Floats) -> float:

@@ -200,7 +200,7 @@ def update_ranker(
         write_json(artefacts, f"{_RANKER}/current.json", pointer)
         ranker = load_ranker(artefacts, index.name)
         return UpdatedRanker(ranker, len(examples), is_changed=False)
-    queries = _load_queries(artefacts)
+    queries = load_queries(artefacts)
     texts = list_training_texts(queries)
     hits = index.search_chunks(texts, _HITS_PER_QUERY)
     embeddings = embedder.encode(texts) if embedder else None
@@ -281,7 +281,8 @@ def load_example_names(artefacts: ObjectStore) -> dict[str, str]:
     return dict(read_frame(artefacts, key, ["example_id", "event_name"]).iter_rows())
 
 
-def _load_queries(artefacts: ObjectStore) -> list[LogQuery]:
+def load_queries(artefacts: ObjectStore) -> list[LogQuery]:
+    """Return the queries of the examples in force, in the same order."""
     frame = _load_rows(artefacts, _EXAMPLES, "labelled_examples")
     names = [item.name for item in fields(LogQuery)]
     return [
