@@ -247,6 +247,15 @@ class Reranker(Protocol):
         ...
 
 
+@runtime_checkable
+class Notifier(Protocol):
+    """Tells people, by whatever messenger."""
+
+    def send_message(self, title: str, text: str) -> None:
+        """Send plain text to all. Raises TransientPortError when somebody was not reached."""
+        ...
+
+
 class HourWriter(Protocol):
     """Stages the rows of one hour; nothing is visible until `commit`."""
 

@@ -20,6 +20,7 @@ from ocsf_pipeline.adapters.clickhouse_connection import TablesOptions
 from ocsf_pipeline.adapters.cross_encoder import CrossEncoderReranker
 from ocsf_pipeline.adapters.embedded_index import EmbeddedClassIndex
 from ocsf_pipeline.adapters.embedding_cache import CachedEmbedder
+from ocsf_pipeline.adapters.messenger import AppriseNotifier
 from ocsf_pipeline.adapters.minilm import SentenceEmbedder
 from ocsf_pipeline.adapters.pack_files import PackFolders
 from ocsf_pipeline.adapters.schema_download import DownloadSchemaSource
@@ -29,6 +30,7 @@ from ocsf_pipeline.ports import (
     ClassIndex,
     Embedder,
     EventTables,
+    Notifier,
     ObjectStore,
     PackSource,
     Reranker,
@@ -137,6 +139,12 @@ def open_tables(settings: Settings) -> EventTables:
     return ClickHouseTables(settings.resolved_tables_dsn, options=options)
 
 
+def open_notifier(settings: Settings) -> Notifier | None:
+    """Return the messengers that the settings name; None when they name none."""
+    urls = settings.notify_urls.get_secret_value().split()
+    return AppriseNotifier(urls) if urls else None
+
+
 class SettingsResource(dg.ConfigurableResource[Settings]):
     """The settings themselves, for limits and thresholds."""
 
@@ -217,6 +225,14 @@ class EventTablesResource(dg.ConfigurableResource[EventTables]):
         return open_tables(load_settings())
 
 
+class NotifierResource(dg.ConfigurableResource[Notifier | None]):
+    """Who is told of trouble; None unless the settings name somebody."""
+
+    def create_resource(self, context: dg.InitResourceContext) -> Notifier | None:
+        """Open the messengers that the settings name."""
+        return open_notifier(load_settings())
+
+
 def build_resources() -> dict[str, object]:
     """Return the production resources by key: the nouns of the ports."""
     return {
@@ -230,4 +246,5 @@ def build_resources() -> dict[str, object]:
         "reranker": RerankerResource(),
         "class_indexes": ClassIndexesResource(),
         "event_tables": EventTablesResource(),
+        "notifier": NotifierResource(),
     }

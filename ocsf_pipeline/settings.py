@@ -141,6 +141,11 @@ class Settings(BaseModel):
     workers: Annotated[int, Field(ge=1, le=64)] = Field(
         2, description="Threads that work on one hour."
     )
+    notify_urls: SecretStr = Field(
+        SecretStr(""),
+        description="Who is told of failed runs, unusual volumes and silent sources: apprise URLs "
+        "(Slack, Teams, e-mail …), separated by spaces. Empty: nobody (docs/runbook.md).",
+    )
     drop_window_hours: Annotated[int, Field(ge=1, le=24 * 366)] = Field(
         72,
         description="An object deleted within so many hours takes its events with it; later, "

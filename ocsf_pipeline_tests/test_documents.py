@@ -12,7 +12,7 @@ from ocsf_pipeline.cli import app
 from ocsf_pipeline.settings import Settings, name_variable
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 _CODE = re.compile(r"```.*?```|`[^`\n]+`", re.DOTALL)
 _MAKE = re.compile(r"(?:^|[\s`&;])make ((?:[a-z]+ ?)+)")

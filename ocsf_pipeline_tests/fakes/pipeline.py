@@ -102,6 +102,7 @@ def build_pipeline(
         "class_indexes": indexes,
         "reranker": reranker,
         "event_tables": tables,
+        "notifier": None,
     }
     wrapped = {key: dg.ResourceDefinition.hardcoded_resource(v) for key, v in resources.items()}
     # As in production, the choice is made anew for each step.
