@@ -16,7 +16,7 @@ from ocsf_pipeline_tests.classify.conftest import Knowledge
 CANDIDATES = (Candidate(3004, "Entity Management", 0.6), Candidate(3001, "Account Change", 0.2))
 HIT = {
     "chunk_id": "example:pack:okta:1", "product": "okta", "class_uid": 3004, "activity_id": 6,
-    "dense_score": 0.71,
+    "nearness": 0.71,
 }  # fmt: skip
 
 
@@ -83,12 +83,12 @@ def test_long_and_odd_values_are_cut_and_made_printable(knowledge: Knowledge) ->
 
 def test_nearest_examples_are_of_different_products_or_meanings() -> None:
     rows = [
-        (0, 0, "e1", 3002, "example", 1, "okta", 0.9, 1.0, 1.0),
-        (0, 1, "e2", 3002, "example", 1, "okta", 0.8, 1.0, 0.9),
-        (0, 2, "c1", 3002, "overview", None, None, 0.7, 1.0, 0.8),
-        (0, 3, "e3", 3002, "example", 2, "okta", 0.6, 1.0, 0.7),
-        (0, 4, "e4", 3002, "example", 1, "duo", 0.5, 1.0, 0.6),
-        (0, 5, "e5", 3002, "example", 1, "zoom", 0.4, 1.0, 0.5),
+        (0, 0, "e1", 3002, "example", 1, "okta", 0.9, 1.0, None, 1.0),
+        (0, 1, "e2", 3002, "example", 1, "okta", 0.8, 1.0, None, 0.9),
+        (0, 2, "c1", 3002, "overview", None, None, 0.7, 1.0, None, 0.8),
+        (0, 3, "e3", 3002, "example", 2, "okta", 0.6, 1.0, None, 0.7),
+        (0, 4, "e4", 3002, "example", 1, "duo", 0.5, 1.0, None, 0.6),
+        (0, 5, "e5", 3002, "example", 1, "zoom", 0.4, 1.0, None, 0.5),
     ]
     hits = pl.DataFrame(rows, schema=HIT_SCHEMA, orient="row")
     nearest = gather_nearest(hits)
