@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ocsf_pipeline.cli_ingest import build_ingest_app
+from ocsf_pipeline.cli_knowledge import build_knowledge_app
 from ocsf_pipeline.cli_overrides import build_override_app
 
 if TYPE_CHECKING:
@@ -325,6 +326,7 @@ def open_settings() -> tuple["Terminal", "Settings"]:
 
 app.add_typer(build_override_app(open_settings), name="override")
 app.add_typer(build_ingest_app(open_settings), name="ingest")
+app.add_typer(build_knowledge_app(open_settings), name="knowledge")
 
 
 def _merge_variables() -> dict[str, str]:

@@ -22,6 +22,7 @@ from ocsf_pipeline.adapters.embedded_index import EmbeddedClassIndex
 from ocsf_pipeline.adapters.embedding_cache import CachedEmbedder
 from ocsf_pipeline.adapters.messenger import AppriseNotifier
 from ocsf_pipeline.adapters.minilm import SentenceEmbedder
+from ocsf_pipeline.adapters.object_store import open_object_store
 from ocsf_pipeline.adapters.pack_files import PackFolders
 from ocsf_pipeline.adapters.schema_download import DownloadSchemaSource
 from ocsf_pipeline.adapters.schema_package import EmbeddedSchemaSource
@@ -38,6 +39,7 @@ from ocsf_pipeline.ports import (
 )
 from ocsf_pipeline.settings import Settings, SettingsError, name_variable, read_settings
 from ocsf_pipeline.steps.indexes import choose_index
+from ocsf_pipeline.steps.security_lake import Lake
 from ocsf_pipeline.stores import open_artefacts as open_artefacts
 from ocsf_pipeline.stores import open_objects as open_objects
 
@@ -145,6 +147,18 @@ def open_notifier(settings: Settings) -> Notifier | None:
     return AppriseNotifier(urls) if urls else None
 
 
+def open_security_lake(settings: Settings) -> Lake | None:
+    """Return where hours are exported to; None where no lake is set."""
+    if not settings.security_lake_url:
+        return None
+    return Lake(
+        open_object_store(settings.security_lake_url),
+        settings.security_lake_source,
+        settings.security_lake_region,
+        settings.security_lake_account,
+    )
+
+
 class SettingsResource(dg.ConfigurableResource[Settings]):
     """The settings themselves, for limits and thresholds."""
 
@@ -233,6 +247,14 @@ class NotifierResource(dg.ConfigurableResource[Notifier | None]):
         return open_notifier(load_settings())
 
 
+class SecurityLakeResource(dg.ConfigurableResource[Lake | None]):
+    """Where hours are exported to; None unless the settings name a lake."""
+
+    def create_resource(self, context: dg.InitResourceContext) -> Lake | None:
+        """Open the lake that the settings name."""
+        return open_security_lake(load_settings())
+
+
 def build_resources() -> dict[str, object]:
     """Return the production resources by key: the nouns of the ports."""
     return {
@@ -247,4 +269,5 @@ def build_resources() -> dict[str, object]:
         "class_indexes": ClassIndexesResource(),
         "event_tables": EventTablesResource(),
         "notifier": NotifierResource(),
+        "security_lake": SecurityLakeResource(),
     }

@@ -7,6 +7,7 @@ reading the environment (`resources` does that, and only it), adapters.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -129,6 +130,26 @@ class Settings(BaseModel):
     reranker_max_tokens: Annotated[int, Field(ge=1_000)] = Field(
         200_000, description="How many tokens one run spends there at most, answers included."
     )
+    security_lake_url: str = Field(
+        "",
+        description="Amazon Security Lake, for the asset `security_lake_export`: the folder of "
+        "custom sources, e.g. `s3://aws-security-data-lake-…/ext`. Empty: no export.",
+    )
+    security_lake_source: str = Field(
+        "ocsf", description="Custom sources there are named by this and the class."
+    )
+    security_lake_region: str = Field("", description="The lake's region, e.g. `eu-central-1`.")
+    security_lake_account: str = Field("", description="The account of the events, 12 digits.")
+    reclassify: Literal["auto", "ask"] = Field(
+        "auto",
+        description="When knowledge changes: `auto` writes the hours that change again, `ask` only "
+        "plans it (a dry run) until you materialise `reclassification_plan` yourself.",
+    )
+    learn_after_minutes: Annotated[int, Field(ge=0)] = Field(
+        10,
+        description="Knowledge base and ranker learn from overrides so long after the last one. "
+        "0: only when you materialise them.",
+    )
     max_line_bytes: Annotated[int, Field(ge=1_024, le=64 << 20)] = Field(
         1 << 20, description="Longer lines are quarantined."
     )
@@ -248,6 +269,11 @@ class Settings(BaseModel):
     def resolved_tables_dsn(self) -> str:
         """Which tables are written."""
         return self.tables_dsn or f"chdb://{(self.data_dir / 'tables').resolve()}"
+
+    def find_oldest_hour(self, now: datetime) -> datetime | None:
+        """Return the oldest hour that the retention keeps; None when it keeps everything."""
+        days = self.tables_retention_days
+        return now - timedelta(days=days) if days else None
 
     @property
     def packs_to_leave_out(self) -> tuple[str, ...]:

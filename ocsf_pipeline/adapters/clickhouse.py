@@ -78,6 +78,7 @@ class ClickHouseTables:
                 f"database {self.database!r}: use letters, digits and underscores"
             )
         self.options = options or TablesOptions()
+        self.migrations = load_migrations()
         self.capabilities = self._address.capabilities
         self._guard = threading.Lock()
         self._users = 0
@@ -297,7 +298,7 @@ class ClickHouseTables:
         rows = self.fetch_rows("SELECT name, sha256 FROM schema_migrations ORDER BY applied_at")
         try:
             return plan_migrations(
-                load_migrations(), {str(name): str(digest) for name, digest in rows}
+                self.migrations, {str(name): str(digest) for name, digest in rows}
             )
         except MigrationError as error:
             raise PermanentPortError(str(error)) from error

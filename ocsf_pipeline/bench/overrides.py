@@ -105,13 +105,20 @@ def measure_overrides(
         "products": taught,
         "packs_left_out": len(packs) - len(kept),
         "pick": pick.value,
-        "rounds": [],
+        "each_product": [],
+        "all_products_together": [],
     }
     for count in budgets:
-        overrides = choose_overrides(logs.logs, order, taught, count)
-        after = rounds.decide(overrides)
-        figures["rounds"].append(compare_round(logs.logs, taught, overrides, before, after, count))
-        _tell(json.dumps(figures["rounds"][-1]["all"]))
+        for kind in ("each_product", "all_products_together"):
+            choose = choose_in_each if kind == "each_product" else choose_in_all
+            overrides = choose(logs.logs, order, taught, count)
+            if not overrides:
+                _tell(f"{count} overrides: no product has so many templates and one to measure")
+                continue
+            after = rounds.decide(overrides)
+            found = compare_round(logs.logs, taught, overrides, before, after, count)
+            figures[kind].append(found)
+            _tell(f"{count} overrides, {kind}: {json.dumps(found['rest'])}")
     typer.echo(json.dumps(figures, indent=1))
 
 
@@ -220,22 +227,37 @@ def order_templates(
     return sorted(counts, key=rank)
 
 
-def choose_overrides(
+def choose_in_each(
     logs: Sequence[Log], order: Sequence[str], sources: Sequence[str], count: int
 ) -> dict[str, int]:
     """Return the label's class of the first `count` templates of each product.
 
     A product with too few templates is left out of the round: nothing would be left to measure.
     """
-    labels: dict[str, dict[str, int]] = defaultdict(dict)
-    for log in logs:
-        labels[log.source].setdefault(log.template_id, log.class_uid)
     chosen: dict[str, int] = {}
     for source in sources:
-        ids = [template_id for template_id in order if template_id in labels[source]]
+        labels = _label_templates(logs, [source])
+        ids = [template_id for template_id in order if template_id in labels]
         if len(ids) > count:
-            chosen.update((template_id, labels[source][template_id]) for template_id in ids[:count])
+            chosen.update((template_id, labels[template_id]) for template_id in ids[:count])
     return chosen
+
+
+def choose_in_all(
+    logs: Sequence[Log], order: Sequence[str], sources: Sequence[str], count: int
+) -> dict[str, int]:
+    """Return the label's class of the first `count` templates of all products together."""
+    labels = _label_templates(logs, sources)
+    ids = [template_id for template_id in order if template_id in labels]
+    return {template_id: labels[template_id] for template_id in ids[:count]}
+
+
+def _label_templates(logs: Sequence[Log], sources: Sequence[str]) -> dict[str, int]:
+    labels: dict[str, int] = {}
+    for log in logs:
+        if log.source in sources:
+            labels.setdefault(log.template_id, log.class_uid)
+    return labels
 
 
 def compare_round(
@@ -246,7 +268,10 @@ def compare_round(
     after: Mapping[str, tuple[int, float, str]],
     count: int,
 ) -> Figures:
-    """Return accuracy before and after on the rest of each product, and on all other products."""
+    """Return accuracy before and after on the rest of each product, and on all other products.
+
+    The rest are the logs of templates that nobody overrode, of products of which some were.
+    """
     touched = {log.source for log in logs if log.template_id in overrides and log.source in sources}
     rest: dict[str, list[Log]] = defaultdict(list)
     others = [log for log in logs if log.source not in sources]
@@ -255,11 +280,13 @@ def compare_round(
             rest[log.source].append(log)
     every = [log for items in rest.values() for log in items]
     return {
-        "overrides_per_product": count,
+        "budget": count,
         "overrides": len(overrides),
-        "by_product": {source: _compare(items, before, after) for source, items in rest.items()},
-        "all": _compare(every, before, after),
-        "others": _compare(others, before, after),
+        "rest": _compare(every, before, after),
+        "rest_by_product": {
+            source: _compare(items, before, after) for source, items in sorted(rest.items())
+        },
+        "other_products": _compare(others, before, after),
     }
 
 

@@ -27,6 +27,12 @@ knowledge_job = dg.define_asset_job(
     ),
 )  # fmt: skip
 
+learning_job = dg.define_asset_job(
+    "learning_job",
+    description="Learns what analysts decided since, or goes to the release that is pinned.",
+    selection=dg.AssetSelection.assets("labelled_examples", "knowledge_base", "class_ranker"),
+)
+
 reclassification_job = dg.define_asset_job(
     "reclassification_job",
     description="Finds what the current knowledge changes in hours that are classified already.",

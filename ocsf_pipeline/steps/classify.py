@@ -1,7 +1,7 @@
-"""The asset `template_decisions`, and what a change of knowledge changes in decisions.
+"""The asset `template_decisions`: which class each template of an hour has.
 
-Belongs here: which templates are new, where decisions lie, which hours a change touches. Does not
-belong here: deciding (`classify`).
+Belongs here: which templates are new, where decisions lie, by which ones an hour was written. Does
+not belong here: deciding (`classify`), what a change of decisions touches (`reclassify`).
 
 Decisions lie under `classify/decisions/<version>/`, where the version names the knowledge base, the
 ranker, the schema and the threshold: a decision is made once per template and version, and an older
@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -34,7 +34,7 @@ from ocsf_pipeline.ports import (
 from ocsf_pipeline.schema.model import OcsfSchema
 from ocsf_pipeline.steps.artefacts import read_frame, read_json, write_frame, write_json
 from ocsf_pipeline.steps.knowledge import load_example_names, load_ranker
-from ocsf_pipeline.steps.logs import list_hours, load_hour_templates
+from ocsf_pipeline.steps.logs import load_hour_templates
 from ocsf_pipeline.steps.schema import load_schema
 
 _DECISIONS = "classify/decisions"
@@ -62,9 +62,17 @@ class Decider:
 
     def version(self) -> str:
         """Version of the decisions: equal versions give equal decisions."""
+        return self.name_version(
+            self.knowledge_version(), self.ranker.version, self.schema.version, self.threshold
+        )
+
+    def name_version(
+        self, knowledge_version: str, ranker_version: str, schema_version: str, threshold: float
+    ) -> str:
+        """Return the version that decisions by other knowledge have, re-ranked as here."""
         parts = [
-            self.knowledge_version(), self.index.name, self.ranker.version, self.schema.version,
-            f"{self.threshold:.4f}",
+            knowledge_version, self.index.name, ranker_version, schema_version,
+            f"{threshold:.4f}",
             f"{self.reranker.name} {self.reranker.trust:.4f}" if self.reranker else "",
         ]  # fmt: skip
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
@@ -149,24 +157,28 @@ def decide_hour(artefacts: ObjectStore, decider: Decider, hour: datetime) -> Hou
 
 
 def load_decisions(
-    artefacts: ObjectStore, version: str, template_ids: pl.Series | None = None
+    artefacts: ObjectStore,
+    version: str,
+    template_ids: pl.Series | None = None,
+    columns: Sequence[str] = tuple(DECISION_SCHEMA),
 ) -> pl.DataFrame:
-    """Return the decisions of one version (DECISION_SCHEMA), one row per template.
+    """Return `columns` of the decisions of one version, one row per template.
 
-    Those of `template_ids`, or all; decisions carry samples, so all of them may be much.
+    Those of `template_ids`, or all; decisions carry samples, so all columns of all may be much.
     """
     keys = [ref.key for ref in artefacts.list_objects(f"{_DECISIONS}/{version}")]
     if not keys:
-        return pl.DataFrame(schema=DECISION_SCHEMA)
+        return pl.DataFrame(schema=DECISION_SCHEMA).select(columns)
     frames = []
     for key in keys:
-        frame = read_frame(artefacts, key, DECISION_SCHEMA.names())
+        # Whether a re-ranker could be asked decides which of two decisions counts.
+        frame = read_frame(artefacts, key, [*dict.fromkeys([*columns, "ranker_version"])])
         if template_ids is not None:
             wanted = template_ids.alias("template_id").to_frame()
             frame = frame.join(wanted, on="template_id", how="semi")
         frames.append(frame)
     decisions = pl.concat(frames).sort(has_outcome(Outcome.failed), maintain_order=True)
-    return decisions.unique("template_id", keep="first", maintain_order=True)
+    return decisions.unique("template_id", keep="first", maintain_order=True).select(columns)
 
 
 def _store_decisions(artefacts: ObjectStore, version: str, decisions: pl.DataFrame) -> None:
@@ -181,92 +193,6 @@ def _store_decisions(artefacts: ObjectStore, version: str, decisions: pl.DataFra
         write_frame(artefacts, f"{_DECISIONS}/{version}/{whole}.parquet", merged)
         for key in keys:
             artefacts.delete_object(key)
-
-
-@dataclass(frozen=True)
-class Reclassification:
-    """What the current knowledge changes in hours that are already classified."""
-
-    version: str
-    changes: pl.DataFrame
-    """template_id, sample_raw, class_before, class_after, status_before, status_after."""
-    hours: tuple[datetime, ...]
-    """Hours that hold a changed template; exactly these must be classified again."""
-    template_count: int
-    remapped_count: int = 0
-    """Hours among them whose mappings are of another version."""
-
-
-def plan_reclassification(
-    artefacts: ObjectStore, decider: Decider, mapping_version: str | None = None
-) -> Reclassification:
-    """Decide every known template again and find the hours that a changed decision touches.
-
-    Hours that the tables hold by another `mapping_version` are named too: another schema, other
-    rules or hints give other events of the same decisions.
-    """
-    version = decider.version()
-    stale = [
-        (hour, written)
-        for hour in list_hours(artefacts)
-        if (written := load_written_version(artefacts, hour)) not in (None, version)
-    ]
-    changed: list[pl.DataFrame] = []
-    hours: list[datetime] = []
-    template_count = 0
-    for hour, written in stale:
-        decided = decide_hour(artefacts, decider, hour)
-        after = decided.decisions
-        if decided.version == written:
-            continue
-        before = load_decisions(artefacts, str(written), after["template_id"])
-        template_count += len(after)
-        different = compare_decisions(before, after)
-        if different.is_empty():
-            mark_written(artefacts, hour, decided.version)
-        else:
-            hours.append(hour)
-            changed.append(different)
-    remapped = _list_remapped(artefacts, mapping_version)
-    hours = sorted({*hours, *remapped})
-    changes = pl.concat(changed).unique("template_id") if changed else _no_changes()
-    return Reclassification(version, changes, tuple(hours), template_count, len(remapped))
-
-
-def _list_remapped(artefacts: ObjectStore, mapping_version: str | None) -> list[datetime]:
-    """Return the hours that were written by another version of the mappings."""
-    if mapping_version is None:
-        return []
-    written = [(hour, read_json(artefacts, name_written(hour))) for hour in list_hours(artefacts)]
-    return [hour for hour, item in written if item and item.get("mapping") != mapping_version]
-
-
-_COMPARED = ("class_uid", "activity_id", "status")
-
-
-def compare_decisions(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
-    """Return the templates whose class, activity or status differ; new templates differ too."""
-    joined = after.join(
-        before.select("template_id", pl.col("class_name", *_COMPARED).name.suffix("_before")),
-        on="template_id",
-        how="left",
-    )
-    differs = pl.any_horizontal(
-        pl.col(name).ne_missing(pl.col(f"{name}_before")) for name in _COMPARED
-    )
-    return joined.filter(differs).select(
-        "template_id",
-        "sample_raw",
-        pl.col("class_name_before").alias("class_before"),
-        pl.col("class_name").alias("class_after"),
-        "status_before",
-        pl.col("status").alias("status_after"),
-    )
-
-
-def _no_changes() -> pl.DataFrame:
-    empty = pl.DataFrame(schema=DECISION_SCHEMA)
-    return compare_decisions(empty, empty)
 
 
 def load_written_version(artefacts: ObjectStore, hour: datetime) -> str | None:
@@ -303,11 +229,3 @@ def summarize_reranking(decisions: pl.DataFrame, reranker: Reranker | None) -> d
         },
         "troubles": dict(troubles.most_common(10)),
     }
-
-
-def summarize_changes(changes: pl.DataFrame) -> list[tuple[str, str, int]]:
-    """Return (class before, class after, templates), most frequent first, for people."""
-    grouped = changes.group_by("class_before", "class_after").len().sort("len", descending=True)
-    return [
-        (str(before or "new"), str(after), int(count)) for before, after, count in grouped.rows()
-    ]

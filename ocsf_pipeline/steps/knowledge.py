@@ -7,6 +7,7 @@ belong here: making them (`knowledge`, `classify`), holding the index (adapters)
 from __future__ import annotations
 
 import hashlib
+import json
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -40,12 +41,14 @@ from ocsf_pipeline.logs.single import normalize_texts
 from ocsf_pipeline.ports import ClassIndex, Embedder, ObjectStore, PermanentPortError
 from ocsf_pipeline.schema.model import OcsfSchema
 from ocsf_pipeline.steps.artefacts import (
+    Json,
     has_object,
     read_frame,
     read_json,
     write_frame,
     write_json,
 )
+from ocsf_pipeline.steps.releases import Release, read_pin, record_release
 
 _CHUNKS = "knowledge/class_chunks"
 _EXAMPLES = "knowledge/labelled_examples"
@@ -199,7 +202,13 @@ def update_ranker(
     if pointer is not None and pointer["signature"] == signature:
         write_json(artefacts, f"{_RANKER}/current.json", pointer)
         ranker = load_ranker(artefacts, index.name)
+        _record_release(artefacts, signature, ranker, len(examples))
         return UpdatedRanker(ranker, len(examples), is_changed=False)
+    earlier = read_json(artefacts, _name_signature(signature))
+    if earlier is not None and has_object(artefacts, f"{_RANKER}/{earlier['version']}.npz"):
+        # Going back to an earlier release brings its own ranker back.
+        ranker = _put_in_force(artefacts, index.name, earlier, signature)
+        return UpdatedRanker(ranker, len(examples), is_changed=True)
     queries = load_queries(artefacts)
     texts = list_training_texts(queries)
     hits = index.search_chunks(texts, _HITS_PER_QUERY)
@@ -207,9 +216,19 @@ def update_ranker(
     ranker = train_ranker(schema, examples, queries, hits, embeddings)
     artefacts.write_object(f"{_RANKER}/{ranker.version}.npz", ranker.to_bytes())
     pointer = {"version": ranker.version, "signature": signature, "example_count": len(examples)}
-    write_json(artefacts, _name_ranker(index.name), pointer)
-    write_json(artefacts, f"{_RANKER}/current.json", pointer)
+    write_json(artefacts, _name_signature(signature), pointer)
+    ranker = _put_in_force(artefacts, index.name, pointer, signature)
     return UpdatedRanker(ranker, len(examples), is_changed=True)
+
+
+def _put_in_force(
+    artefacts: ObjectStore, index_name: str, pointer: Json, signature: Mapping[str, object]
+) -> Ranker:
+    write_json(artefacts, _name_ranker(index_name), pointer)
+    write_json(artefacts, f"{_RANKER}/current.json", pointer)
+    ranker = load_ranker(artefacts, index_name)
+    _record_release(artefacts, signature, ranker, int(pointer["example_count"]))
+    return ranker
 
 
 def update_rankers(
@@ -220,6 +239,27 @@ def update_rankers(
 ) -> UpdatedRanker:
     """Train a ranker for every copy where it lacks; return that of the first, put in force last."""
     return [update_ranker(artefacts, schema, index, embedder) for index in reversed(indexes)][-1]
+
+
+def _name_signature(signature: Mapping[str, object]) -> str:
+    text = json.dumps(signature, sort_keys=True)
+    return f"{_RANKER}/by_signature/{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
+
+
+def _record_release(
+    artefacts: ObjectStore, signature: Mapping[str, object], ranker: Ranker, example_count: int
+) -> None:
+    release = Release(
+        version=str(signature["corpus_version"]),
+        index_name=str(signature["index"]),
+        ranker_version=ranker.version,
+        schema_version=str(signature["schema_version"]),
+        class_chunks=_version_in_force(artefacts, _CHUNKS) or "",
+        labelled_examples=_version_in_force(artefacts, _EXAMPLES) or "",
+        example_count=example_count,
+        threshold=float(ranker.threshold),
+    )
+    record_release(artefacts, release)
 
 
 def has_ranker(artefacts: ObjectStore) -> bool:
@@ -274,10 +314,10 @@ def load_stored_examples(artefacts: ObjectStore) -> list[LabelledExample]:
 
 def load_example_names(artefacts: ObjectStore) -> dict[str, str]:
     """Return the event's name of each example in force by its id; none before there are any."""
-    pointer = read_json(artefacts, f"{_EXAMPLES}/current.json")
-    if pointer is None:
+    version = _version_in_force(artefacts, _EXAMPLES)
+    if version is None:
         return {}
-    key = f"{_EXAMPLES}/{pointer['version']}.parquet"
+    key = f"{_EXAMPLES}/{version}.parquet"
     return dict(read_frame(artefacts, key, ["example_id", "event_name"]).iter_rows())
 
 
@@ -320,7 +360,16 @@ def _store_rows(
 
 
 def _load_rows(artefacts: ObjectStore, folder: str, asset: str) -> pl.DataFrame:
-    pointer = read_json(artefacts, f"{folder}/current.json")
-    if pointer is None:
+    version = _version_in_force(artefacts, folder)
+    if version is None:
         raise PermanentPortError(f"`{asset}` is not materialised yet: materialise it first")
-    return read_frame(artefacts, f"{folder}/{pointer['version']}.parquet")
+    return read_frame(artefacts, f"{folder}/{version}.parquet")
+
+
+def _version_in_force(artefacts: ObjectStore, folder: str) -> str | None:
+    """Return the version that knowledge is made of: the newest, unless a release is pinned."""
+    pinned = read_pin(artefacts)
+    if pinned is not None:
+        return pinned.class_chunks if folder == _CHUNKS else pinned.labelled_examples
+    pointer = read_json(artefacts, f"{folder}/current.json")
+    return str(pointer["version"]) if pointer else None

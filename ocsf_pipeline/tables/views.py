@@ -127,16 +127,39 @@ LEFT ANY JOIN (SELECT template_id, evidence, sample_raw FROM templates FINAL) AS
 ORDER BY priority DESC, template_id
 """
 
+# Overrides applied, so that what an analyst has settled is no longer shown as waiting. A template
+# is new when its first log arrived in the last day that there are logs of at all.
 _SOURCE_HEALTH = """
-SELECT source, count() AS event_count, uniqExact(hour) AS hour_count,
-    uniqExact(template_id) AS template_count, uniqExact(class_uid) AS class_count,
-    round(countIf(status = 'review') / count(), 4) AS review_share,
-    round(avg(confidence), 4) AS mean_confidence,
-    countIf(time_is_observed) AS without_time_count,
-    countIf(time < hour - INTERVAL 1 HOUR) AS late_count,
-    min(time) AS first_seen, max(time) AS last_seen
-FROM events
-GROUP BY source
+SELECT h.source AS source, h.event_count AS event_count, h.hour_count AS hour_count,
+    h.events_per_hour AS events_per_hour, h.template_count AS template_count,
+    t.new_template_count AS new_template_count, h.class_count AS class_count,
+    h.review_share AS review_share, h.overridden_share AS overridden_share,
+    h.mean_confidence AS mean_confidence, h.without_time_count AS without_time_count,
+    h.late_count AS late_count, h.most_late_hours AS most_late_hours,
+    h.silent_hours AS silent_hours, h.first_seen AS first_seen, h.last_seen AS last_seen
+FROM
+(
+    SELECT source, count() AS event_count, uniqExact(hour) AS hour_count,
+        round(count() / uniqExact(hour), 1) AS events_per_hour,
+        uniqExact(template_id) AS template_count, uniqExact(class_uid) AS class_count,
+        round(countIf(status = 'review') / count(), 4) AS review_share,
+        round(countIf(status = 'overridden') / count(), 4) AS overridden_share,
+        round(avg(confidence), 4) AS mean_confidence,
+        countIf(time_is_observed) AS without_time_count,
+        countIf(time < hour - INTERVAL 1 HOUR) AS late_count,
+        round(greatest(0, max(dateDiff('second', time, hour))) / 3600, 1) AS most_late_hours,
+        dateDiff('hour', max(hour), (SELECT max(hour) FROM events)) AS silent_hours,
+        min(time) AS first_seen, max(time) AS last_seen
+    FROM current_events
+    GROUP BY source
+) AS h
+LEFT ANY JOIN
+(
+    SELECT source,
+        countIf(first_hour > (SELECT max(hour) FROM events) - INTERVAL 1 DAY) AS new_template_count
+    FROM (SELECT source, template_id, min(hour) AS first_hour FROM events GROUP BY ALL)
+    GROUP BY source
+) AS t ON h.source = t.source
 ORDER BY event_count DESC, source
 """
 

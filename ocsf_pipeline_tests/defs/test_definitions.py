@@ -16,7 +16,7 @@ _ASSETS = {
     "ocsf_schema": "schema", "class_chunks": "schema", "labelled_examples": "knowledge",
     "knowledge_base": "knowledge", "class_ranker": "knowledge", "normalized_logs": "logs",
     "template_decisions": "classify", "reclassification_plan": "classify",
-    "classified_events": "events", "analyst_views": "tables",
+    "classified_events": "events", "analyst_views": "tables", "security_lake_export": "tables",
 }  # fmt: skip
 
 
@@ -69,6 +69,7 @@ def test_sensors_schedules_and_jobs_are_described(definitions: dg.Definitions) -
     repository = definitions.get_repository_def()
     assert {sensor.name for sensor in repository.sensor_defs} >= {
         "new_drops", "knowledge_changed", "hours_to_reclassify", "knowledge_drifted",
+        "overrides_to_learn",
     }  # fmt: skip
     assert {schedule.name for schedule in repository.schedule_defs} == {
         "daily_schema_check", "hourly_drift_check", "hourly_logs",

@@ -10,7 +10,8 @@ import pytest
 
 from ocsf_pipeline.ports import Reranker
 from ocsf_pipeline.settings import Settings, SettingsError
-from ocsf_pipeline.steps.classify import load_decider, plan_reclassification
+from ocsf_pipeline.steps.classify import load_decider
+from ocsf_pipeline.steps.reclassify import plan_reclassification
 from ocsf_pipeline_tests.fakes.pipeline import HOUR, Pipeline, build_pipeline
 from ocsf_pipeline_tests.fakes.reranker import FakeReranker
 

@@ -25,6 +25,7 @@ from ocsf_pipeline.logs.layout import format_hour_folder, format_partition
 from ocsf_pipeline.ports import ClassIndex, Embedder, Reranker
 from ocsf_pipeline.settings import Settings
 from ocsf_pipeline.steps.indexes import choose_index
+from ocsf_pipeline.steps.security_lake import Lake
 from ocsf_pipeline_tests.fakes.embedder import FakeEmbedder
 
 HOUR = datetime(2026, 11, 20, 10, tzinfo=UTC)
@@ -103,6 +104,9 @@ def build_pipeline(
         "reranker": reranker,
         "event_tables": tables,
         "notifier": None,
+        "security_lake": Lake(
+            open_object_store(str(folder / "lake")), "ocsf", "eu-central-1", "123456789012"
+        ),
     }
     wrapped = {key: dg.ResourceDefinition.hardcoded_resource(v) for key, v in resources.items()}
     # As in production, the choice is made anew for each step.

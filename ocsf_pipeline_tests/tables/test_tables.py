@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,14 +11,6 @@ from ocsf_pipeline.adapters.clickhouse import ClickHouseTables
 from ocsf_pipeline.adapters.clickhouse_connection import TablesOptions, parse_dsn
 from ocsf_pipeline.adapters.clickhouse_hours import hold_lock
 from ocsf_pipeline.ports import PermanentPortError, TransientPortError
-from ocsf_pipeline.tables.hours import (
-    HOUR_TABLES,
-    RowsError,
-    check_hour,
-    format_partition,
-    name_staging,
-    read_staging_token,
-)
 from ocsf_pipeline.tables.migrations import (
     MigrationError,
     load_migrations,
@@ -66,37 +58,6 @@ def test_only_what_is_not_applied_is_planned() -> None:
         plan_migrations((one, two), {one.name: "other"})
     with pytest.raises(MigrationError, match="upgrade"):
         plan_migrations((one,), {two.name: two.sha256})
-
-
-@pytest.mark.parametrize("applied_count", range(1, 4))
-def test_tables_of_an_earlier_version_are_upgraded(
-    chdb_tables: ClickHouseTables, applied_count: int
-) -> None:
-    for migration in load_migrations()[applied_count:]:
-        chdb_tables.execute(
-            "DELETE FROM schema_migrations WHERE name = {name:String}", {"name": migration.name}
-        )
-    expected = [item.name for item in load_migrations()[applied_count:]]
-    assert chdb_tables.migrate_tables() == expected, "repeats what a kill interrupted"
-    assert chdb_tables.migrate_tables() == []
-
-
-def test_the_tables_have_the_columns_of_the_row_shapes(chdb_tables: ClickHouseTables) -> None:
-    for table, schema in HOUR_TABLES.items():
-        columns = chdb_tables.run_query(f"DESCRIBE TABLE {table}")["name"].to_list()
-        assert columns == schema.names(), table
-
-
-def test_hours_partitions_and_staging_names() -> None:
-    offset = datetime(2026, 3, 1, 15, tzinfo=timezone(timedelta(hours=1)))
-    assert check_hour(offset) == HOUR
-    assert format_partition(HOUR) == "2026-03-01 14:00:00"
-    name = name_staging("events", "0123456789abcdef")
-    assert read_staging_token(name) == "0123456789abcdef"
-    assert read_staging_token("events") is None
-    assert read_staging_token("_staging_events_'; DROP") is None
-    with pytest.raises(RowsError):
-        name_staging("events", "x; DROP TABLE events")
 
 
 @pytest.mark.parametrize(

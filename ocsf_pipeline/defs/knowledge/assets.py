@@ -19,6 +19,7 @@ from ocsf_pipeline.steps.knowledge import (
     update_rankers,
 )
 from ocsf_pipeline.steps.mappings import store_hints
+from ocsf_pipeline.steps.releases import Release, read_pin
 from ocsf_pipeline.steps.reports import chart_counts, format_table
 from ocsf_pipeline.steps.schema import load_schema
 
@@ -73,11 +74,13 @@ def knowledge_base(
     updates = update_knowledge_bases(artefacts, class_indexes)
     return dg.MaterializeResult(
         data_version=dg.DataVersion(updates[0].plan.corpus_version),
-        metadata=_describe_updates(updates),
+        metadata=_describe_updates(updates, read_pin(artefacts)),
     )
 
 
-def _describe_updates(updates: list[UpdatedIndex]) -> dict[str, dg.MetadataValue]:
+def _describe_updates(
+    updates: list[UpdatedIndex], pinned: Release | None
+) -> dict[str, dg.MetadataValue]:
     """Describe the first, which is searched, and every copy in a line."""
     first = updates[0]
     copies = [
@@ -93,6 +96,7 @@ def _describe_updates(updates: list[UpdatedIndex]) -> dict[str, dg.MetadataValue
     return {
         "index": dg.MetadataValue.text(first.index_name),
         "version": dg.MetadataValue.text(first.plan.corpus_version),
+        "pinned_release": dg.MetadataValue.text(pinned.version if pinned else "none"),
         "chunks": dg.MetadataValue.int(len(first.state.chunk_hashes)),
         "added_or_changed": dg.MetadataValue.int(len(first.plan.upserts)),
         "removed": dg.MetadataValue.int(len(first.plan.deletes)),
