@@ -32,6 +32,7 @@ if [ ! -e secrets/ingest/tokens ]; then
   chmod 0644 secrets/ingest/tokens
 fi
 
+token="$(head -n 1 secrets/ingest/tokens)"
 cat > compose.env <<EOF
 # Made by deploy/make_secrets.sh; read by \`docker compose --env-file deploy/compose.env\`. Keep it secret.
 DAGSTER_POSTGRES_PASSWORD=$(random)
@@ -39,6 +40,7 @@ S3_ACCESS_KEY=$(openssl rand -hex 10)
 S3_SECRET_KEY=$(random)
 OCSF_CLICKHOUSE_WRITER_PASSWORD=$(random)
 OCSF_CLICKHOUSE_ANALYST_PASSWORD=$(random)
+OCSF_INGEST_TOKEN=${token#default:}
 UI_HTPASSWD='$user:$(openssl passwd -6 "$password")'
 
 # Used by the profile trieve only.
@@ -49,7 +51,8 @@ TRIEVE_ADMIN_KEY=$(random)
 TRIEVE_SECRET_KEY=$(openssl rand -hex 48)
 TRIEVE_SALT=$(random)
 EOF
-token="$(head -n 1 secrets/ingest/tokens)"
+# Vector passes over files that nobody wrote to for a day.
+[ ! -d vector/samples ] || touch vector/samples/*
 echo "Wrote deploy/compose.env and deploy/secrets/."
 echo "Dagster's UI: user $user, password $password   (shown once; only its hash is kept)"
 echo "Senders of logs: token ${token#default:}   (deploy/secrets/ingest/tokens)"

@@ -22,7 +22,7 @@ Services = dict[str, Any]
 
 WITHOUT_PROFILE = {
     "clickhouse", "code", "daemon", "docker-api", "ingest", "nginx", "postgres", "prepare", "s3",
-    "s3-buckets", "webserver",
+    "s3-buckets", "vector", "webserver",
 }  # fmt: skip
 TRIEVE = {
     "trieve", "trieve-delete-worker", "trieve-embedding", "trieve-ingestion-worker", "trieve-oidc",

@@ -20,9 +20,16 @@ from typing import Any
 
 from ocsf_pipeline_tests.rehearsal import browser, stores, views
 from ocsf_pipeline_tests.rehearsal.plan import Plan, make_plan
-from ocsf_pipeline_tests.rehearsal.supervise import RehearsalError, Supervisor, wait_until
+from ocsf_pipeline_tests.rehearsal.supervise import (
+    RehearsalError,
+    Supervisor,
+    TooSlowError,
+    wait_until,
+)
 from ocsf_pipeline_tests.rehearsal.traffic import Sender, land_past_hours
 
+TOO_SLOW = 2
+"""Exit status when something did not come in time; 1: something is wrong."""
 _STARTED = time.monotonic()
 
 
@@ -154,10 +161,18 @@ class Rehearsal:
             say(f"SKIPPED: the web pages were not looked at. {browser.MISSING}")
             return
         browser.visit(pictures or self.plan.folder / "pictures")
+        wait_until("the run of the hour", lambda: bool(self._list_manual_runs()), 60)
         wait_until("the backfill", lambda: bool(views.list_backfills()), 60)
         wait_until("the backfill's runs", self._is_backfilled, 600, 3)
         wait_until("everything is written", self._is_settled, 600, 3)
         say(f"browser: graph seen, an hour materialised, backfills {views.list_backfills()}")
+
+    def _list_manual_runs(self) -> list[views.Run]:
+        """Return the runs that neither a sensor nor a backfill asked for."""
+        others = {"dagster/sensor_name", "dagster/backfill"}
+        return [
+            run for run in views.list_runs() if "hour" in run.job and not others & set(run.tags)
+        ]
 
     def _is_backfilled(self) -> bool:
         done = {"COMPLETED", "COMPLETED_SUCCESS"}
@@ -213,7 +228,7 @@ class Rehearsal:
 
 
 def main() -> int:
-    """Run the story; return an exit status."""
+    """Run the story; return an exit status: 1 when something is wrong, 2 when it was too slow."""
     parser = argparse.ArgumentParser(prog="make rehearse", description=__doc__.split("\n")[0])
     parser.add_argument("--keep", action="store_true", help="leave everything running at the end")
     parser.add_argument("--pictures", type=Path, help="folder for screenshots of the web pages")
@@ -221,6 +236,8 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="rehearsal-"))
     say(f"rehearsal in {folder}; logs in {folder / 'logs'} and {folder / 'runs'}")
     rehearsal = Rehearsal(folder)
+    # Ended from outside, it ends what it started.
+    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
     try:
         rehearsal.start()
         rehearsal.send()
@@ -234,7 +251,7 @@ def main() -> int:
             signal.pause()
     except RehearsalError as error:
         say(f"FAILED: {error}")
-        return 1
+        return TOO_SLOW if isinstance(error, TooSlowError) else 1
     except KeyboardInterrupt:
         return 130
     finally:

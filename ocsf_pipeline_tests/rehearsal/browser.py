@@ -17,7 +17,7 @@ from typing import Any
 from PIL import Image
 
 from ocsf_pipeline_tests.rehearsal import views
-from ocsf_pipeline_tests.rehearsal.supervise import RehearsalError
+from ocsf_pipeline_tests.rehearsal.supervise import TooSlowError
 from ocsf_pipeline_tests.rehearsal.traffic import PAST_HOURS
 
 MISSING = "Chromium is not installed; on Debian: apt-get install chromium"
@@ -43,29 +43,20 @@ class Visit:
         self._page.goto(f"{views.UI}/asset-groups")
         for stage in _STAGES:
             self._page.get_by_text(stage, exact=True).first.wait_for()
-        self._page.wait_for_timeout(1_500)
+        self._page.wait_for_timeout(3_000)
         self._take("asset-graph")
-
-    def see_job(self) -> None:
-        """Open the job of an hour, which shows its assets."""
-        self._page.goto(f"{views.UI}/locations/ocsf_pipeline/jobs/hour_job")
-        self._page.get_by_text("classified_events").first.wait_for()
-        self._page.wait_for_timeout(1_500)
-        self._take("hour-job")
 
     def materialize_hour(self) -> None:
         """Choose one hour and launch its run."""
         self._choose(_name_hour(PAST_HOURS[0]))
-        self._page.get_by_role("button", name="Launch 1 run").click()
-        self._page.get_by_role("button", name="Launch 1 run").wait_for(state="detached")
+        self._launch("Launch 1 run")
 
     def start_backfill(self) -> None:
         """Choose two hours and launch their backfill."""
         self._choose(f"[{_name_hour(PAST_HOURS[1])}...{_name_hour(PAST_HOURS[2])}]")
         self._page.get_by_text(re.compile("^2 partitions$")).first.wait_for()
         self._take("backfill")
-        self._page.get_by_role("button", name="Launch backfill").click()
-        self._page.get_by_role("button", name="Launch backfill").wait_for(state="detached")
+        self._launch("Launch backfill")
 
     def see_runs(self) -> None:
         """Open the list of runs."""
@@ -75,11 +66,11 @@ class Visit:
         self._take("runs")
 
     def see_hour(self) -> None:
-        """Open an hour of the events: its checks and its metadata."""
+        """Open an hour of the events: what it held, as its metadata says."""
         self._page.goto(
             f"{views.UI}/assets/classified_events?view=partitions&partition={_name_hour(PAST_HOURS[0])}"
         )
-        self._page.get_by_text("read_equals_written").first.wait_for()
+        self._page.get_by_text("was_up_to_date").first.wait_for()
         self._page.wait_for_timeout(1_500)
         self._take("hour")
 
@@ -91,6 +82,11 @@ class Visit:
         field.fill(partitions)
         field.press("Enter")
 
+    def _launch(self, label: str) -> None:
+        """Press the button and wait until the dialog is gone: leaving before would cancel it."""
+        self._page.get_by_role("button", name=label).click()
+        self._page.get_by_text("Launch runs to materialize").wait_for(state="detached")
+
     def _take(self, name: str) -> None:
         """Write a picture, of few colours: it is looked at, not measured."""
         picture = Image.open(io.BytesIO(self._page.screenshot()))
@@ -99,7 +95,7 @@ class Visit:
 
 
 def visit(folder: Path) -> None:
-    """Walk through the pages. Raises RehearsalError where one does not show what it must."""
+    """Walk through the pages. Raises TooSlowError where one does not show what it must."""
     from playwright.sync_api import Error, sync_playwright
 
     # Chromium's own sandbox does not start as root.
@@ -111,13 +107,13 @@ def visit(folder: Path) -> None:
         steps = Visit(page, folder)
         try:
             for step in (
-                steps.see_graph, steps.see_job, steps.materialize_hour, steps.start_backfill,
+                steps.see_graph, steps.materialize_hour, steps.start_backfill,
                 steps.see_runs, steps.see_hour,
             ):  # fmt: skip
                 step()
         except Error as error:
             page.screenshot(path=folder / "failed.png")
-            raise RehearsalError(f"{step.__name__}: {error.message}") from error
+            raise TooSlowError(f"{step.__name__}: {error.message}") from error
         finally:
             browser.close()
 

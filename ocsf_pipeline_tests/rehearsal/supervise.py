@@ -22,16 +22,20 @@ class RehearsalError(AssertionError):
     """Something did not hold; the message says what, and where its log is."""
 
 
+class TooSlowError(RehearsalError):
+    """Something did not come in time; nothing says that it would not have."""
+
+
 def wait_until(
     what: str, is_true: Callable[[], bool], timeout_s: float, interval_s: float = 1.0
 ) -> float:
-    """Ask until it is so; return the seconds that it took. Raises RehearsalError."""
+    """Ask until it is so; return the seconds that it took. Raises TooSlowError."""
     started = time.monotonic()
     while time.monotonic() - started < timeout_s:
         if is_true():
             return time.monotonic() - started
         time.sleep(interval_s)
-    raise RehearsalError(f"{what}: not within {timeout_s:.0f} s")
+    raise TooSlowError(f"{what}: not within {timeout_s:.0f} s")
 
 
 class Supervisor:
@@ -88,11 +92,11 @@ class Supervisor:
         return done.returncode == 0
 
     def wait_healthy(self, name: str, timeout_s: float = 240) -> float:
-        """Wait for the health check; return the seconds. Raises RehearsalError with the log."""
+        """Wait for the health check; return the seconds. Raises TooSlowError with the log."""
         try:
             return wait_until(f"{name} is healthy", lambda: self.is_healthy(name), timeout_s)
-        except RehearsalError as error:
-            raise RehearsalError(f"{error}\n{self.tail(name)}") from error
+        except TooSlowError as error:
+            raise TooSlowError(f"{error}\n{self.tail(name)}") from error
 
     def tail(self, name: str, lines: int = 40) -> str:
         """Return the end of a process's log."""
