@@ -152,11 +152,12 @@ def evaluate(
     labels: Annotated[
         str,
         typer.Argument(
-            metavar="LABELS.jsonl",
+            metavar="[LABELS.jsonl]",
             help="JSON Lines: the log, `class_uid`; optionally `acceptable`, `source`, `format`, "
-            "`activity_id`, and the expected event.",
+            "`activity_id`, and the expected event. Nothing: the benchmark that ships.",
+            show_default=False,
         ),
-    ],
+    ] = "",
     json_: AsJson = False,
     report: Annotated[
         str | None, typer.Option(metavar="FILE", help="Write the whole report as .md or .html.")
@@ -165,36 +166,28 @@ def evaluate(
     expected: Annotated[
         str, typer.Option(help="The field that holds the expected OCSF event, if any.")
     ] = "ocsf",
+    yardsticks: Annotated[
+        bool, typer.Option(help="Measure plainer ways on the same logs too; embeds every log.")
+    ] = True,
+    baseline: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write the figures as a baseline for `classification_benchmark`."
+        ),
+    ] = None,
 ) -> None:
-    """Measure accuracy, calibration and coverage on labelled logs.
+    """Measure accuracy, calibration and coverage on labelled logs, against yardsticks.
+
+    An answer that is among a label's `acceptable` classes is right. `--json` has everything by
+    product, class and format; `--report` shows it with pictures.
 
     Where every line also holds the OCSF event that is expected of its log, the attributes of our
     events are compared with it: precision, recall and F1, by attribute and by product.
     """
-    import json
+    from ocsf_pipeline.commands.evaluate import Evaluation, run_evaluation
 
-    from ocsf_pipeline.commands import evaluate as work
-    from ocsf_pipeline.commands import evaluate_events as mapping
-    from ocsf_pipeline.commands.inputs import read_batches
-
-    if report is not None:
-        work.check_report_path(report)
-    known = work.read_labels(labels)
-    events = mapping.read_expected(labels, expected)
-    terminal, settings, memory = _open_memory(labels)
-    batches = list(read_batches(labels, _input_format(True, field), settings))
-    measured = work.evaluate_batches(known, batches, memory)
-    mapped = mapping.evaluate_events(events, expected, batches, memory) if events else None
-    if report is not None:
-        work.write_report(measured, report, mapping.format_mapping_report(mapped) if mapped else "")
-        terminal.say(f"wrote {report}")
-    if json_:
-        whole = {**measured.to_dict(), "mapping": mapped.to_dict() if mapped else None}
-        terminal.write_lines([json.dumps(whole, indent=1)])
-        return
-    work.show_report(measured, terminal.out)
-    if mapped:
-        mapping.show_mapping_report(mapped, terminal.out)
+    asked = Evaluation(labels, field, expected, report, baseline, json_, yardsticks)
+    run_evaluation(asked, _open_memory)
 
 
 @app.command()

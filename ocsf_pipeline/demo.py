@@ -25,7 +25,7 @@ from ocsf_pipeline.settings import Settings
 
 _SHARED_ASSETS = (
     "ocsf_schema", "class_chunks", "labelled_examples", "knowledge_base", "class_ranker",
-    "analyst_views",
+    "classification_benchmark", "analyst_views",
 )  # fmt: skip
 _HOUR_ASSETS = ("normalized_logs", "template_decisions", "classified_events")
 

@@ -24,6 +24,7 @@ from ocsf_pipeline import resources
 from ocsf_pipeline.adapters.embedded_index import EmbeddedClassIndex
 from ocsf_pipeline.bench.generate import cut_templates, make_objects, next_hour
 from ocsf_pipeline.bench.ingest import measure_ingest
+from ocsf_pipeline.bench.mapping import measure_mapping
 from ocsf_pipeline.bench.scans import measure_scans
 from ocsf_pipeline.commands.knowledge import open_decider
 from ocsf_pipeline.events.compiler import compile_mappings
@@ -43,6 +44,7 @@ COLD_HOUR = datetime(2026, 3, 2, 10, tzinfo=UTC)
 WARM_HOUR = next_hour(COLD_HOUR)
 _PREFIX = "logs"
 _PER_LOG_SAMPLE = 500
+_TEMPLATE_COUNTS = (10, 100, 300)
 
 Figures = dict[str, Any]
 
@@ -242,6 +244,15 @@ def measure_compiled_scans(place: Workplace) -> Figures:
     return dict(measure_scans(iterate_records(place.artefacts(), batch)))
 
 
+def measure_mappings(place: Workplace) -> Figures:
+    """Time mapping alone with few and with many templates in a batch."""
+    schema = place.decider().schema
+    return {
+        f"templates_{count}": measure_mapping(schema, place.event_count, count)
+        for count in _TEMPLATE_COUNTS
+    }
+
+
 def _context(ref: ObjectRef) -> ObjectContext:
     return ObjectContext(ref.key, ref.version, COLD_HOUR, ref.last_modified)
 
@@ -265,5 +276,6 @@ MEASUREMENTS: dict[str, Callable[[Workplace], Figures]] = {
     "parts": measure_parts,
     "scans": measure_compiled_scans,
     "ingest": lambda place: measure_ingest(place.folder / "ingest", place.event_count, place.seed),
+    "mapping": measure_mappings,
 }
 """By name, in the order in which they build on each other."""

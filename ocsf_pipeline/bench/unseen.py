@@ -219,7 +219,8 @@ def run_unseen(
     else:
         from rich.console import Console
 
-        show_report(report, Console())
+        names = {item.uid: item.caption for item in decider.schema.live_classes}
+        show_report(report, names, Console())
 
 
 if __name__ == "__main__":

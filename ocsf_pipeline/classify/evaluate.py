@@ -1,14 +1,14 @@
 """Labels and decisions -> a report: accuracy, calibration, coverage, confusions, activities.
 
-Belongs here: the metrics and their tables. Does not belong here: making decisions, reading files,
-pictures.
+Belongs here: the metrics. Does not belong here: making decisions, reading files, tables and
+pictures (`steps`).
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TypeVar
 
@@ -19,6 +19,7 @@ import polars as pl
 BIN_COUNT = 10
 COVERAGE_PRECISIONS = (0.95, 0.98, 0.99)
 _MAX_CONFUSIONS = 25
+_MAX_POINTS = 60
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,17 @@ class Confusion:
 
 
 @dataclass(frozen=True)
+class Yardstick:
+    """What something plainer, or dearer, reaches."""
+
+    name: str
+    top1: float
+    top3: float | None
+    is_measured: bool
+    """True: on these labels. False: a published figure, on other logs."""
+
+
+@dataclass(frozen=True)
 class Report:
     """Everything that is measured on one set of labels."""
 
@@ -101,6 +113,8 @@ class Report:
     calibration_error: float
     bins: tuple[CalibrationBin, ...]
     coverage: tuple[Coverage, ...]
+    curve: tuple[tuple[float, float], ...]
+    """(share accepted, share right of them) from the surest answers to all, at most 60 points."""
     accepted_share: float
     accepted_accuracy: float | None
     """None when nothing was accepted."""
@@ -111,25 +125,12 @@ class Report:
     by_class: Mapping[int, Accuracy]
     by_format: Mapping[str, Accuracy]
     confusions: tuple[Confusion, ...]
+    yardsticks: tuple[Yardstick, ...] = ()
 
     def to_dict(self) -> dict[str, object]:
         """Return plain dicts, lists and numbers, ready for JSON."""
         plain: dict[str, object] = json.loads(json.dumps(asdict(self)))
         return plain
-
-    def to_markdown(self) -> str:
-        """Return the report as Markdown tables."""
-        return "\n\n".join(
-            [
-                _table_overall(self),
-                _table_coverage(self),
-                _table_bins(self),
-                _table_groups("Format", self.by_format),
-                _table_groups("Class", {str(uid): item for uid, item in self.by_class.items()}),
-                _table_groups("Product", self.by_source),
-                _table_confusions(self),
-            ]
-        )
 
 
 def score_predictions(labels: Sequence[Label], predictions: Sequence[Prediction]) -> Report:
@@ -162,6 +163,7 @@ def score_predictions(labels: Sequence[Label], predictions: Sequence[Prediction]
         coverage=tuple(
             measure_coverage(confidence, right, precision) for precision in COVERAGE_PRECISIONS
         ),
+        curve=_trace_coverage(confidence, right),
         accepted_share=float(accepted.mean()),
         accepted_accuracy=float(right[accepted].mean()) if accepted.any() else None,
         activity_accuracy=float(np.mean(activity_hits)) if activity_hits else None,
@@ -221,6 +223,16 @@ def measure_coverage(
         return Coverage(precision, 0.0, None)
     last = int(reached[-1])
     return Coverage(precision, (last + 1) / len(order), float(sorted_confidence[last]))
+
+
+def _trace_coverage(
+    confidence: npt.NDArray[np.float64], right: npt.NDArray[np.bool_]
+) -> tuple[tuple[float, float], ...]:
+    order = np.argsort(-confidence, kind="stable")
+    counts = np.arange(1, len(order) + 1)
+    shares = np.cumsum(right[order]) / counts
+    shown = np.unique(np.linspace(0, len(order) - 1, min(_MAX_POINTS, len(order))).astype(int))
+    return tuple((float(counts[at] / len(order)), float(shares[at])) for at in shown)
 
 
 _Pairs = Sequence[tuple[Label, Prediction]]
@@ -284,68 +296,4 @@ def _list_confusions(pairs: _Pairs) -> tuple[Confusion, ...]:
     return tuple(
         Confusion(expected, predicted, count, tuple(sorted(sources[expected, predicted])))
         for (expected, predicted), count in ordered
-    )
-
-
-def _format_table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    lines.extend("| " + " | ".join(_format_cell(cell) for cell in row) + " |" for row in rows)
-    return "\n".join(lines)
-
-
-def _format_cell(cell: object) -> str:
-    if cell is None:
-        return "n/a"
-    if isinstance(cell, float):
-        return f"{cell:.3f}"
-    return str(cell).replace("|", "\\|").replace("\n", " ")
-
-
-def _table_overall(report: Report) -> str:
-    rows = [
-        ("labels", report.overall.count),
-        ("top-1", report.overall.top1),
-        ("top-3", report.overall.top3),
-        ("top-5", report.overall.top5),
-        ("top-1, strict", report.overall.top1_strict),
-        ("macro F1", report.macro_f1),
-        ("expected calibration error", report.calibration_error),
-        ("accepted", report.accepted_share),
-        ("right among accepted", report.accepted_accuracy),
-        (f"activity right ({report.activity_count} known)", report.activity_accuracy),
-    ]
-    return "## Overall\n\n" + _format_table(("figure", "value"), rows)
-
-
-def _table_coverage(report: Report) -> str:
-    rows = [(item.precision, item.coverage, item.threshold) for item in report.coverage]
-    return "## Coverage\n\n" + _format_table(("precision", "coverage", "threshold"), rows)
-
-
-def _table_bins(report: Report) -> str:
-    rows = [
-        (f"{item.low:.1f} to {item.high:.1f}", item.count, item.mean_confidence, item.accuracy)
-        for item in report.bins
-    ]
-    return "## Calibration\n\n" + _format_table(
-        ("confidence", "labels", "mean confidence", "right"), rows
-    )
-
-
-def _table_groups(title: str, groups: Mapping[str, Accuracy]) -> str:
-    rows = [
-        (key or "(none)", item.count, item.top1, item.top3, item.top1_strict)
-        for key, item in groups.items()
-    ]
-    head = (title.lower(), "labels", "top-1", "top-3", "top-1, strict")
-    return f"## {title}\n\n" + _format_table(head, rows)
-
-
-def _table_confusions(report: Report) -> str:
-    rows = [
-        (item.expected, item.predicted, item.count, ", ".join(item.sources))
-        for item in report.confusions
-    ]
-    return "## Confusions\n\n" + _format_table(
-        ("expected", "predicted", "labels", "products"), rows
     )

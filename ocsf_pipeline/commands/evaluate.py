@@ -7,32 +7,100 @@ Belongs here: reading labels, showing the report. Does not belong here: the metr
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from markdown_it import MarkdownIt
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from ocsf_pipeline.classify.evaluate import (
+    Accuracy,
     Label,
     Prediction,
     Report,
     read_decisions,
     score_predictions,
 )
+from ocsf_pipeline.classify.yardsticks import measure_yardsticks
 from ocsf_pipeline.commands.classify import DecisionMemory
-from ocsf_pipeline.commands.common import CommandError
-from ocsf_pipeline.commands.inputs import LogBatch
+from ocsf_pipeline.commands.common import CommandError, Terminal
+from ocsf_pipeline.commands.evaluate_events import (
+    evaluate_events,
+    format_mapping_report,
+    read_expected,
+    show_mapping_report,
+)
+from ocsf_pipeline.commands.inputs import InputFormat, LogBatch, read_batches
+from ocsf_pipeline.knowledge.chunks import build_class_chunks
+from ocsf_pipeline.samples.labels import find_benchmark
+from ocsf_pipeline.settings import Settings
+from ocsf_pipeline.steps.benchmark import write_baseline
+from ocsf_pipeline.steps.evaluation_report import format_report, list_figures, list_yardsticks
+from ocsf_pipeline.steps.pictures import draw_report
+from ocsf_pipeline.steps.reports import draw_bar
 
+_PLACE = "PICTURE-{}-HERE"
+_SHOWN_GROUPS = 10
 _HTML_HEAD = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>Evaluation</title>
 <style>
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
+svg { max-width: 100%; height: auto }
 table { border-collapse: collapse } td, th { border: 1px solid #ccc; padding: .2rem .6rem }
 </style>
 """
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What `evaluate` was asked for."""
+
+    labels: str
+    """A path; empty for the benchmark that ships."""
+    field: str
+    expected_field: str
+    report: str | None
+    baseline: Path | None
+    is_json: bool
+    with_yardsticks: bool
+
+
+Opener = Callable[[str], tuple[Terminal, Settings, DecisionMemory]]
+"""Opens what classifying the named input needs; may take minutes."""
+
+
+def run_evaluation(asked: Evaluation, open_memory: Opener) -> None:
+    """Measure, write what was asked for, and print; labels are read before anything is opened."""
+    if asked.report is not None:
+        check_report_path(asked.report)
+    path = asked.labels or str(find_benchmark())
+    labels = read_labels(path)
+    events = read_expected(path, asked.expected_field)
+    terminal, settings, memory = open_memory(path)
+    batches = list(read_batches(path, InputFormat(True, asked.field), settings))
+    measured = evaluate_batches(labels, batches, memory)
+    if asked.with_yardsticks:
+        measured = add_yardsticks(measured, labels, batches, memory)
+    mapped = evaluate_events(events, asked.expected_field, batches, memory) if events else None
+    names = {uid: item.caption for uid, item in memory.decider.schema.classes_by_uid.items()}
+    if asked.baseline is not None:
+        write_baseline(measured, memory.decider, asked.baseline)
+        terminal.say(f"wrote {asked.baseline}")
+    if asked.report is not None:
+        more = format_mapping_report(mapped) if mapped else ""
+        write_report(measured, asked.report, names, more)
+        terminal.say(f"wrote {asked.report}")
+    if asked.is_json:
+        whole = {**measured.to_dict(), "mapping": mapped.to_dict() if mapped else None}
+        terminal.write_lines([json.dumps(whole, indent=1)])
+        return
+    show_report(measured, names, terminal.out)
+    if mapped:
+        show_mapping_report(mapped, terminal.out)
 
 
 def read_labels(path: str) -> list[Label]:
@@ -90,15 +158,48 @@ def evaluate_batches(
     return score_predictions(labels, predictions)
 
 
-def write_report(report: Report, path: str, more: str = "") -> None:
-    """Write the report, and `more` below it, as `.md` or `.html`; another name is an error."""
-    markdown = "# Evaluation\n\n" + "\n\n".join(filter(None, (report.to_markdown(), more))) + "\n"
-    suffix = Path(path).suffix.lower()
-    if suffix in (".html", ".htm"):
-        renderer = MarkdownIt("commonmark", {"html": False}).enable("table")
-        markdown = _HTML_HEAD + str(renderer.render(markdown))
+def add_yardsticks(
+    report: Report, labels: list[Label], batches: Sequence[LogBatch], memory: DecisionMemory
+) -> Report:
+    """Return the report with what plainer ways reach on the same logs; embeds every log."""
+    raws = {
+        labels[place].label_id: raw
+        for batch in batches
+        for place, raw in batch.records.select("position", "raw").iter_rows()
+    }
+    embedder = memory.decider.embedder
+    if embedder is None:
+        return report
+    chunks = build_class_chunks(memory.decider.schema)
+    texts = [raws.get(label.label_id, "") for label in labels]
+    return replace(report, yardsticks=measure_yardsticks(labels, texts, chunks, embedder))
+
+
+def write_report(report: Report, path: str, class_names: Mapping[int, str], more: str = "") -> None:
+    """Write the report, and `more` below it, as `.md` or `.html`; another name is an error.
+
+    HTML holds its pictures; those of Markdown lie beside it as `NAME.PICTURE.svg`.
+    """
+    target = Path(path)
+    drawn = draw_report(report, class_names)
+    is_html = target.suffix.lower() in (".html", ".htm")
+    pictures = {
+        name: _PLACE.format(name) if is_html else f"![{name}]({target.stem}.{name}.svg)"
+        for name in drawn
+    }
+    text = format_report(report, class_names, pictures)
+    markdown = "# Evaluation\n\n" + "\n\n".join(filter(None, (text, more))) + "\n"
+    files = {target: markdown}
+    if is_html:
+        rendered = str(MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown))
+        for name, svg in drawn.items():
+            rendered = rendered.replace(_PLACE.format(name), svg)
+        files = {target: _HTML_HEAD + rendered}
+    else:
+        files |= {target.with_name(f"{target.stem}.{name}.svg"): svg for name, svg in drawn.items()}
     try:
-        Path(path).write_text(markdown, encoding="utf-8")
+        for file, body in files.items():
+            file.write_text(body, encoding="utf-8")
     except OSError as error:
         raise CommandError(f"cannot write {path}: {error.strerror}; check the folder") from error
 
@@ -109,29 +210,51 @@ def check_report_path(path: str) -> None:
         raise CommandError(f"--report {path}: end the name in .md or .html", 2)
 
 
-def show_report(report: Report, console: Console) -> None:
-    """Print the figures that matter first."""
-    overall = report.overall
-    table = Table("figure", "value", title=f"{overall.count:,} labelled logs")
-    figures = {
-        "top-1": overall.top1,
-        "top-3": overall.top3,
-        "top-5": overall.top5,
-        "top-1, strict": overall.top1_strict,
-        "macro F1": report.macro_f1,
-        "expected calibration error": report.calibration_error,
-        "accepted": report.accepted_share,
-        "right among accepted": report.accepted_accuracy,
-        f"activity right ({report.activity_count} known)": report.activity_accuracy,
-        **{f"coverage at precision {c.precision:.2f}": c.coverage for c in report.coverage},
-    }
-    for name, value in figures.items():
-        table.add_row(name, "n/a" if value is None else f"{value:.3f}")
+def show_report(report: Report, class_names: Mapping[int, str], console: Console) -> None:
+    """Print the figures that matter first; the whole of it is in the written report."""
+    table = Table("figure", "value", title=f"{report.overall.count:,} labelled logs")
+    for name, value in list_figures(report):
+        table.add_row(name, _show(value))
     console.print(table)
+    held = Table("held against", "top-1", "top-3", title="Yardsticks")
+    for name, top1, top3 in list_yardsticks(report):
+        held.add_row(name, _show(top1), _show(top3))
+    console.print(held)
+    bars = Table("confidence", "logs", "right", "", title="Calibration")
+    for item in report.bins:
+        if item.count:
+            bars.add_row(
+                f"{item.low:.1f} to {item.high:.1f}", f"{item.count:,}", f"{item.accuracy:.2f}",
+                draw_bar(item.accuracy),
+            )  # fmt: skip
+    console.print(bars)
+    named = {class_names.get(uid, str(uid)): item for uid, item in report.by_class.items()}
+    for title, groups in (
+        ("Formats", report.by_format), ("Weakest classes", named),
+        ("Weakest products", report.by_source),
+    ):  # fmt: skip
+        _show_groups(title, groups, console)
     wrong = Table("expected", "decided", "logs", "products", title="Most frequent confusions")
-    for item in report.confusions[:10]:
+    for pair in report.confusions[:10]:
         wrong.add_row(
-            str(item.expected), str(item.predicted), str(item.count), ", ".join(item.sources[:4])
+            class_names.get(pair.expected, str(pair.expected)),
+            class_names.get(pair.predicted, "unreadable"),
+            str(pair.count),
+            escape(", ".join(pair.sources[:4])),
         )
     if report.confusions:
         console.print(wrong)
+
+
+def _show_groups(title: str, groups: Mapping[str, Accuracy], console: Console) -> None:
+    weakest = sorted(groups.items(), key=lambda item: (item[1].top1, -item[1].count, item[0]))
+    table = Table("", "logs", "top-1", "top-3", title=title)
+    for name, item in weakest[:_SHOWN_GROUPS]:
+        table.add_row(
+            escape(name or "(none)"), f"{item.count:,}", _show(item.top1), _show(item.top3)
+        )
+    console.print(table)
+
+
+def _show(value: float | None) -> str:
+    return "n/a" if value is None else f"{value:.3f}"

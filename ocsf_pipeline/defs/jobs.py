@@ -20,10 +20,10 @@ hour_job = dg.define_asset_job(
 
 knowledge_job = dg.define_asset_job(
     "knowledge_job",
-    description="Everything that hours need: schema, knowledge base, ranker, tables.",
+    description="Everything that hours need, measured: schema, knowledge base, ranker, tables.",
     selection=dg.AssetSelection.assets(
         "ocsf_schema", "class_chunks", "labelled_examples", "knowledge_base", "class_ranker",
-        "analyst_views",
+        "classification_benchmark", "analyst_views",
     ),
 )  # fmt: skip
 

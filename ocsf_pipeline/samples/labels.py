@@ -1,6 +1,7 @@
-"""The labelled sample logs, as records.
+"""The labelled logs that ship with the package, as records.
 
-Belongs here: reading `labels.jsonl`. Does not belong here: putting logs into objects.
+Belongs here: reading `labels.jsonl` (the demo's) and `benchmark.jsonl`. Does not
+belong here: putting logs into objects (`objects`).
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from importlib import resources
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,26 @@ class SampleLog:
 
 def read_sample_logs() -> tuple[SampleLog, ...]:
     """Return all sample logs, in the order of the file."""
-    file = resources.files("ocsf_pipeline.samples") / "labels.jsonl"
+    return _read_file("labels.jsonl")
+
+
+def read_benchmark_logs() -> tuple[SampleLog, ...]:
+    """Return the logs of the benchmark: products of which there is neither pack nor sample."""
+    return _read_file("benchmark.jsonl")
+
+
+def find_benchmark() -> Path:
+    """Return the file of the benchmark's logs."""
+    return Path(str(resources.files("ocsf_pipeline.samples") / "benchmark.jsonl"))
+
+
+def find_baseline() -> Path:
+    """Return the file of the figures that the benchmark must not fall below."""
+    return Path(str(resources.files("ocsf_pipeline.samples") / "benchmark_baseline.json"))
+
+
+def _read_file(name: str) -> tuple[SampleLog, ...]:
+    file = resources.files("ocsf_pipeline.samples") / name
     return tuple(_read_line(line) for line in file.read_text(encoding="utf-8").splitlines())
 
 

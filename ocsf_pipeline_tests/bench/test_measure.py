@@ -62,6 +62,14 @@ def test_every_stage_is_timed_by_wall_and_by_cpu(measured: dict[str, Figures]) -
     assert set(measured["scans"]) == {"survey", "decode"}
 
 
+def test_mapping_alone_is_measured_by_number_of_templates(measured: dict[str, Figures]) -> None:
+    figures = measured["mapping"]
+    assert {item["templates"] for item in figures.values() if isinstance(item, dict)} == {
+        10, 100, 300,
+    }  # fmt: skip
+    assert all(item["invalid"] == 0 for item in figures.values())
+
+
 def test_the_document_is_json_and_compares_with_the_work_per_log(
     measured: dict[str, Figures],
 ) -> None:

@@ -60,13 +60,12 @@ def test_accuracy_is_lenient_and_strict() -> None:
     ]
 
 
-def test_the_report_is_plain_data_and_tables() -> None:
+def test_the_report_is_plain_data() -> None:
     report = score_predictions(LABELS, ANSWERS)
     plain = json.loads(json.dumps(report.to_dict()))
     assert plain["overall"]["top1"] == 0.75
-    text = report.to_markdown()
-    for title in ("Overall", "Coverage", "Calibration", "Format", "Class", "Product", "Confusions"):
-        assert f"## {title}" in text
+    assert plain["curve"][0] == [0.25, 1.0]
+    assert plain["curve"][-1] == [1.0, 0.75]
 
 
 def test_calibration_error_is_the_mean_gap() -> None:

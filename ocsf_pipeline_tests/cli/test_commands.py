@@ -162,8 +162,15 @@ def test_evaluate_measures_labelled_logs(run: Callable[..., Any], tmp_path: Path
     assert report["overall"]["top1"] == 0.5
     html = (tmp_path / "report.html").read_text()
     assert "<table>" in html
+    assert html.count("<svg") == 3
+    assert [item["is_measured"] for item in report["yardsticks"]][:2] == [True, True]
     assert "top-1" in run("evaluate", str(path), "--report", str(tmp_path / "report.md")).out
     assert "| top-1 |" in (tmp_path / "report.md").read_text()
+    assert "![reliability](report.reliability.svg)" in (tmp_path / "report.md").read_text()
+    assert (tmp_path / "report.reliability.svg").read_text().startswith("<svg")
+    shown = run("evaluate", str(path), "--no-yardsticks", "--baseline", str(tmp_path / "b.json"))
+    assert "Authentication" in shown.out
+    assert json.loads((tmp_path / "b.json").read_text())["figures"]["top1"] == 0.5
 
 
 def test_evaluate_compares_events(run: Callable[..., Any], tmp_path: Path) -> None:

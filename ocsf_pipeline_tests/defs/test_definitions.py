@@ -15,6 +15,7 @@ _STAGES = {"schema", "knowledge", "logs", "classify", "events", "tables"}
 _ASSETS = {
     "ocsf_schema": "schema", "class_chunks": "schema", "labelled_examples": "knowledge",
     "knowledge_base": "knowledge", "class_ranker": "knowledge", "normalized_logs": "logs",
+    "classification_benchmark": "classify",
     "template_decisions": "classify", "reclassification_plan": "classify",
     "classified_events": "events", "analyst_views": "tables", "security_lake_export": "tables",
 }  # fmt: skip

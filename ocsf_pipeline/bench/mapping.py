@@ -1,7 +1,7 @@
-"""How fast mapping is, on logs made for the purpose.
+"""How fast mapping alone is, by the number of templates, on logs made for the purpose.
 
-Belongs here: made-up records of many templates and the measured run, as plain functions. Does not
-belong here: printing, files, other stages (the package's bench does those).
+Belongs here: made-up records of many templates and the measured run. Does not belong here: the real
+steps over real samples (`measure`).
 """
 
 from __future__ import annotations
