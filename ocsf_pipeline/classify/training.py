@@ -350,6 +350,8 @@ def _measure_support(rows: TrainingRows) -> Floats:
 def _choose_threshold(confidence: Floats, right: npt.NDArray[np.bool_], weights: Floats) -> float:
     """Return the lowest confidence from which on answers were right often enough."""
     order = np.argsort(-confidence, kind="stable")
-    shares = np.cumsum((right * weights)[order]) / np.cumsum(weights[order])
+    # With few products the surest answers may weigh nothing.
+    total = np.maximum(np.cumsum(weights[order]), 1e-12)
+    shares = np.cumsum((right * weights)[order]) / total
     reached = np.flatnonzero(shares >= WANTED_PRECISION)
     return float(confidence[order[reached[-1]]]) if len(reached) else 1.0
