@@ -17,7 +17,7 @@ export DAGSTER_HOME := $(CURDIR)/.dagster_home
 export DAGSTER_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test azurite bench lint format constraints clean
+.PHONY: help setup demo dev test azurite bench plan lint format constraints clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ validate: setup ## Check the files in deploy/ with Docker Compose, kubectl and n
 
 rehearse: setup ## Start all services natively, push logs, kill each, count rows; up to 10 minutes
 	@$(BIN)/python -m ocsf_pipeline_tests.rehearsal $(ARGS)
+
+plan: setup ## Plan runs, pods, storage and cost: make plan ARGS='--rate 50000 --bench bench.json'
+	@$(BIN)/python -m ocsf_pipeline.bench.plan $(ARGS)
 
 bench: setup ## Run the benchmarks and print JSON; less: make bench ARGS='--events 100000'
 	@$(BIN)/python -m ocsf_pipeline.bench $(ARGS)
