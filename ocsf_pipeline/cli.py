@@ -19,6 +19,7 @@ import typer
 from ocsf_pipeline.cli_ingest import build_ingest_app
 from ocsf_pipeline.cli_knowledge import build_knowledge_app
 from ocsf_pipeline.cli_overrides import build_override_app
+from ocsf_pipeline.cli_schema import add_schema_command
 
 if TYPE_CHECKING:
     from ocsf_pipeline.commands.classify import DecisionMemory
@@ -320,6 +321,7 @@ def open_settings() -> tuple["Terminal", "Settings"]:
 app.add_typer(build_override_app(open_settings), name="override")
 app.add_typer(build_ingest_app(open_settings), name="ingest")
 app.add_typer(build_knowledge_app(open_settings), name="knowledge")
+add_schema_command(app, open_settings)
 
 
 def _merge_variables() -> dict[str, str]:

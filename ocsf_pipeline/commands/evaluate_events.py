@@ -64,7 +64,7 @@ def evaluate_events(
 def show_mapping_report(report: MappingReport, console: Console) -> None:
     """Print the agreement as tables: all, by product, by attribute."""
     title = f"{report.event_count:,} events beside the expected ones"
-    console.print(_table(title, "product", {**report.by_source, "all": report.overall}))
+    console.print(_table(title, "product", _rows(report)))
     frequent = dict(list(report.by_attribute.items())[:_SHOWN_ATTRIBUTES])
     console.print(_table("The most frequent attributes", "attribute", frequent))
     console.print(f"F1 {report.overall.f1:.3f}, mean over products {report.macro_f1:.3f}")
@@ -74,10 +74,18 @@ def format_mapping_report(report: MappingReport) -> str:
     """Return the report as Markdown tables."""
     return "\n\n".join(
         [
-            _markdown("Events by product", {**report.by_source, "all": report.overall}),
+            _markdown("Events by product", _rows(report)),
             _markdown("Events by attribute", report.by_attribute),
         ]
     )
+
+
+def _rows(report: MappingReport) -> dict[str, AttributeScore]:
+    return {
+        **report.by_source,
+        "all": report.overall,
+        "all without metadata and message": report.without_metadata,
+    }
 
 
 _HEAD = ("expected", "produced", "right", "precision", "recall", "F1")

@@ -25,6 +25,8 @@ RESERVED = frozenset({
 EVIDENCE = "evidences[0]."
 """Where findings keep endpoints, processes, files: classes without an attribute of their own."""
 _NETWORK_CATEGORY = 4
+_OLDER_NAMES = (("process.path", "process.file.path"), ("_list[0]", ""))
+"""Ends of attribute paths, and what older releases of the schema have for them."""
 
 
 @dataclass(frozen=True)
@@ -104,8 +106,11 @@ class Chooser:
     def _list_variants(self, proposal: Proposal) -> Iterator[str]:
         """Yield the attributes to try: the value may speak for a twin, findings have evidences."""
         for wanted in proposal.targets:
-            target = self._swap_twin(wanted, proposal)
+            target = self._view.migrate_path(self._owner, self._swap_twin(wanted, proposal))
             yield target
+            for newer, older in _OLDER_NAMES:
+                if target.endswith(newer):
+                    yield target.removesuffix(newer) + older
             root = target.partition(".")[0].partition("[")[0]
             if root not in self._owner.attributes and "evidences" in self._owner.attributes:
                 yield f"{EVIDENCE}{target}"
@@ -169,7 +174,7 @@ class Chooser:
         resolved = self._view.resolve_path(self._owner, target)
         if resolved is None or target in RESERVED or target in self.rules:
             return None
-        if self._breaks_constraint(target):
+        if self._breaks_constraint(target) or self._is_filled(target):
             return None
         self.rules[target] = rule
         self.profiles |= resolved.profiles
@@ -189,6 +194,15 @@ class Chooser:
             yield "connection_info.protocol_name", "protocol_name"
         elif target == "src_endpoint.ip" and self._owner.category_uid == _NETWORK_CATEGORY:
             yield "connection_info.protocol_ver_id", "ip_version"
+
+    def _is_filled(self, target: str) -> bool:
+        """True when a list fills the array of which `target` is one element, or the reverse."""
+        array, bracket, key = target.rpartition("[")
+        if not bracket or not target.endswith("]"):
+            return False
+        if key == "*]":
+            return any(name.startswith(f"{array}[") for name in self.rules)
+        return f"{array}[*]" in self.rules
 
     def _breaks_constraint(self, target: str) -> bool:
         """True when another rule already gives the one attribute that may be present."""

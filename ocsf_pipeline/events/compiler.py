@@ -119,7 +119,7 @@ class MappingCompiler:
         known: tuple[ProductHints, str] | None = None,
     ) -> EventMapping:
         """Compile the mapping of one template; `known`: its product's hints, and why they apply."""
-        owner = self.view.classes.get(class_uid) or self.view.classes[0]
+        owner = self.view.find_live_class(class_uid)
         chooser = Chooser(self.view, owner)
         hints = known[0] if known else None
         patterns: list[TextPattern] = []

@@ -32,6 +32,8 @@ SCORED_ATTRIBUTES = (
 )  # fmt: skip
 """`x.*` stands for everything below `x`."""
 
+TASTES = ("metadata.", "message")
+"""Attributes that mappings fill or leave out as they like."""
 FOLDED = (
     # Two places for one thing, by the version of the schema or by taste.
     (re.compile(r"^evidences\."), ""),
@@ -100,6 +102,8 @@ class MappingReport:
 
     event_count: int
     overall: AttributeScore
+    without_metadata: AttributeScore
+    """Of all but `metadata` and `message`, in which mappings differ by taste."""
     macro_f1: float
     """Mean F1 over the products: each counts the same, however many logs it has."""
     by_attribute: Mapping[str, AttributeScore]
@@ -111,6 +115,7 @@ class MappingReport:
         return {
             "events": self.event_count,
             **self.overall.to_dict(),
+            "without_metadata": self.without_metadata.to_dict(),
             "macro_f1": round(self.macro_f1, 4),
             "by_attribute": {name: item.to_dict() for name, item in self.by_attribute.items()},
             "by_source": {name: item.to_dict() for name, item in self.by_source.items()},
@@ -144,6 +149,9 @@ def score_events(pairs: Sequence[EventPair]) -> MappingReport:
     return MappingReport(
         event_count=len(pairs),
         overall=_sum(counts),
+        without_metadata=_sum(
+            {key: n for key, n in counts.items() if not key[1].startswith(TASTES)}
+        ),
         macro_f1=sum(item.f1 for item in by_source.values()) / len(by_source),
         by_attribute=dict(sorted(by_attribute.items(), key=lambda item: -item[1].expected)),
         by_source=by_source,

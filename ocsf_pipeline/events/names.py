@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
 MAX_SUFFIX_SEGMENTS = 3
@@ -18,6 +19,7 @@ def split_words(name: str) -> list[str]:
     return [word.lower() for word in _WORD.findall(name)]
 
 
+@lru_cache(maxsize=32_768)
 def join_words(name: str) -> str:
     """Return the name's words without any separator: `c-ip`, `cIp` and `C_IP` → `cip`."""
     return "".join(split_words(name))

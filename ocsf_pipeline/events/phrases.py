@@ -49,8 +49,11 @@ class Phrase:
     """As it was written; the evidence shown to people."""
     pattern: str
     targets: tuple[str, ...]
+    words: tuple[str, ...]
+    """In lower case; a text without one of them does not hold the phrase."""
 
 
+@lru_cache(maxsize=4_096)
 def parse_phrase(text: str) -> Phrase:
     """Read one phrase: `{attribute}` takes a value, `{*}` passes over any text, `{.}` over a word.
 
@@ -75,7 +78,8 @@ def parse_phrase(text: str) -> Phrase:
             pattern += _gap_pattern(piece, is_last and not is_end)
     if not targets:
         raise PhraseError(f"the phrase {text!r} takes no value; write {{attribute}} for one")
-    return Phrase(text, f"(?i){pattern}{'$' if is_end else ''}", tuple(targets))
+    words = tuple(dict.fromkeys(" ".join(pieces[::2]).lower().split()))
+    return Phrase(text, f"(?i){pattern}{'$' if is_end else ''}", tuple(targets), words)
 
 
 def _gap_pattern(target: str, is_open: bool) -> str:

@@ -12,11 +12,13 @@ from dataclasses import dataclass
 
 from ocsf_pipeline.events.mapping import (
     CAPTURED,
+    CONSTANT,
     DATETIME_PROFILE,
     PRIMARY_CASTS,
     EventMapping,
     Rule,
 )
+from ocsf_pipeline.events.observables import Observable, list_observables
 from ocsf_pipeline.events.required import (
     MESSAGE_COLUMN,
     PRODUCT_COLUMN,
@@ -25,7 +27,7 @@ from ocsf_pipeline.events.required import (
     PlanCloser,
 )
 from ocsf_pipeline.events.rows import HOT_ATTRIBUTES
-from ocsf_pipeline.events.schema_view import AttributeView, ClassView, SchemaView
+from ocsf_pipeline.events.schema_view import AttributeView, ClassView, ResolvedPath, SchemaView
 from ocsf_pipeline.events.shapes import Kind
 from ocsf_pipeline.events.tree import Branch, Constant, Leaf, Node, build_tree, list_columns
 
@@ -74,6 +76,7 @@ class EventPlan:
     echo: str | None = None
     """Decoded column that mostly repeats the record's message; left out of `unmapped` there."""
     default_severity: int = 0
+    observables: tuple[Observable, ...] = ()
     times: tuple[str, ...] = ()
     """Columns of times that are also given as texts."""
 
@@ -130,12 +133,25 @@ def build_plan(view: SchemaView, mapping: EventMapping) -> EventPlan:
         ),
         echo=echo,
         default_severity=default_severity,
+        observables=list_observables(view, owner, _list_values(view, owner, columns)),
         times=tuple(
             column.removesuffix("t")
             for column in list_columns(tree)
             if column in {datetime_name(name) for name in (TIME_COLUMN, *by_target.values())}
         ),
     )
+
+
+def _list_values(
+    view: SchemaView, owner: ClassView, columns: list[Column]
+) -> list[tuple[str, str, ResolvedPath]]:
+    """Return column, path and resolved path of what logs give, not of what every log has."""
+    listed = []
+    for item in columns:
+        resolved = view.resolve_path(owner, item.rule.target)
+        if resolved is not None and item.rule.source[0] != CONSTANT:
+            listed.append((item.name, item.rule.target, resolved))
+    return listed
 
 
 def datetime_name(column: str) -> str:

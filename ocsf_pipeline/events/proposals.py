@@ -172,9 +172,10 @@ class TextFinder:
     def propose_hints(self, hints: ProductHints) -> Iterator[Proposal]:
         """Propose what a pack's sentences say; of several that fit, the first."""
         for path, text in self.list_texts():
+            phrases = [parse_phrase(written) for written, _sets in hints.texts]
+            found = match_phrases(phrases, text)
             for order, (written, sets) in enumerate(hints.texts):
-                phrase = parse_phrase(written)
-                values = match_phrase(phrase, text)
+                phrase, values = phrases[order], found[order]
                 if values is None:
                     continue
                 reason = f"pack {hints.product}: {written}"
@@ -192,10 +193,10 @@ class TextFinder:
         stage = TEXT if self.is_free_text else SENTENCE
         for path, text in self.list_texts():
             taken: set[str] = set()
-            for order, phrase in enumerate(phrases):
+            found = match_phrases(phrases, text)
+            for order, (phrase, values) in enumerate(zip(phrases, found, strict=True)):
                 if len(self.patterns) >= MAX_PATTERNS:
                     return
-                values = match_phrase(phrase, text)
                 roots = {_root_of(target) for target in phrase.targets}
                 if values is None or roots & taken:
                     continue
@@ -216,10 +217,27 @@ class TextFinder:
 
 def match_phrase(phrase: Phrase, text: str) -> list[str | None] | None:
     """Return the values that a phrase takes out of a text, None where it is not in it."""
-    frame = pl.DataFrame({"text": [text]})
-    found = frame.select(pl.col("text").str.extract_groups(phrase.pattern)).item()
-    values = list(found.values())
-    return values if any(value is not None for value in values) else None
+    return match_phrases([phrase], text)[0]
+
+
+def match_phrases(phrases: Sequence[Phrase], text: str) -> list[list[str | None] | None]:
+    """Return what `match_phrase` does of each phrase, all found at once."""
+    lower = text.lower()
+    likely = [
+        number
+        for number, phrase in enumerate(phrases)
+        if all(word in lower for word in phrase.words)
+    ]
+    groups = [
+        pl.col("text").str.extract_groups(phrases[number].pattern).alias(str(number))
+        for number in likely
+    ]
+    found: list[list[str | None] | None] = [None] * len(phrases)
+    row = pl.DataFrame({"text": [text]}).select_seq(groups).row(0) if groups else ()
+    for number, values in zip(likely, row, strict=True):
+        if any(value is not None for value in values.values()):
+            found[number] = list(values.values())
+    return found
 
 
 def _root_of(target: str) -> str:

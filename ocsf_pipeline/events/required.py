@@ -69,7 +69,13 @@ class PlanCloser:
             if attribute.object_type is not None:
                 self._close_below(attribute, child, _join(path, name), depth)
 
-        if branch.is_required and depth and not any(map(_is_certain, branch.children.values())):
+        children = branch.children.values()
+        # A stand-in that a constraint asked for guards emptiness too, and must stay as it is.
+        if (
+            branch.is_required
+            and depth
+            and not any(_is_certain(i) or _is_guard(i) for i in children)
+        ):
             self._fill_empty(owner, branch, path, depth)
 
     def _fill_empty(self, owner: ObjectView, branch: Branch, path: str, depth: int) -> None:
@@ -196,6 +202,11 @@ def _is_certain(node: Node) -> bool:
     if isinstance(node, Constant):
         return not node.unless
     return node.fallback is not None or node.column in CERTAIN_COLUMNS
+
+
+def _is_guard(node: Node) -> bool:
+    """True when the node stands in where none of its siblings has a value."""
+    return isinstance(node, Leaf | Constant) and bool(node.unless)
 
 
 def _join(path: str, name: str) -> str:

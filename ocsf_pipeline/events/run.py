@@ -15,6 +15,7 @@ import polars as pl
 from ocsf_pipeline.events.decode import FieldDecoder
 from ocsf_pipeline.events.encode import Encoder
 from ocsf_pipeline.events.mapping import CAPTURED, CONSTANT, PRIMARY_CASTS
+from ocsf_pipeline.events.observables import encode_observables
 from ocsf_pipeline.events.plan import (
     VENDOR_COLUMN,
     Column,
@@ -190,6 +191,9 @@ def _make_output(plan: EventPlan, nulls: dict[str, int], height: int, keep_whole
     pieces = [pl.col(PREFIX)]
     if unmapped is not None:
         pieces.append(pl.concat_str(pl.lit('"unmapped":'), unmapped, pl.lit(",")).fill_null(""))
+    observables = encode_observables(plan.observables, nulls, height)
+    if observables is not None:
+        pieces.append(observables)
     pieces.append(event.str.strip_prefix("{"))
     columns = [
         pl.col(ROW),

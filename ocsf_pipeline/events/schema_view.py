@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ocsf_pipeline.schema.changes import find_attribute_successor, find_class_successor
 from ocsf_pipeline.schema.model import Attribute, ObjectType, OcsfSchema
 
 _RECENT: deque[tuple[OcsfSchema, SchemaView]] = deque(maxlen=4)
@@ -40,6 +41,8 @@ class AttributeView:
     is_array: bool
     is_required: bool
     is_deprecated: bool
+    successor: str | None
+    """What to use in place of a deprecated attribute, where its note names it."""
     enum: Mapping[str, str]
     """Value as text to caption; empty when the attribute is no enum."""
     sibling: str | None
@@ -70,6 +73,8 @@ class ClassView(ObjectView):
     category_name: str = ""
     profiles: frozenset[str] = frozenset()
     is_deprecated: bool = False
+    successor: int | None = None
+    """The live class to use in place of a deprecated one, where its note names it."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +92,34 @@ class SchemaView:
 
     def _is_dead(self, uid: int) -> bool:
         return self.classes[uid].is_deprecated
+
+    def find_live_class(self, class_uid: int) -> ClassView:
+        """Return the class, its successor where it is deprecated, the base event where unknown."""
+        found = self.classes.get(class_uid) or self.classes[0]
+        if found.is_deprecated:
+            found = self.classes[found.successor or 0]
+        return found
+
+    def migrate_path(self, owner: ClassView, path: str) -> str:
+        """Return `path` with deprecated attributes replaced by those that their notes name.
+
+        The path itself where nothing is deprecated, or where the successor is of another form.
+        """
+        holder: ObjectView | None = owner
+        steps = path.split(".")
+        for depth, step in enumerate(steps):
+            name, bracket, key = step.partition("[")
+            attribute = holder.attributes.get(name) if holder else None
+            if holder is None or attribute is None:
+                return path
+            following = holder.attributes.get(attribute.successor or "")
+            if attribute.is_deprecated and following is not None:
+                if following.is_array is not attribute.is_array:
+                    return path
+                steps[depth] = following.name + bracket + key
+                attribute = following
+            holder = self.objects.get(attribute.object_type or "")
+        return ".".join(steps)
 
     def resolve_path(self, owner: ClassView, path: str) -> ResolvedPath | None:
         """Return the attributes along `path` of the class, or None where there is no such path.
@@ -159,6 +192,7 @@ def _make_view(schema: OcsfSchema) -> SchemaView:
             category_name=body.category_name or "Uncategorized",
             profiles=frozenset(body.profiles),
             is_deprecated=body.is_deprecated,
+            successor=find_class_successor(schema, body.uid),
         )
         for name, body in schema.classes.items()
     }
@@ -194,6 +228,7 @@ def _read_attribute(raw: Attribute, types: Mapping[str, TypeView]) -> AttributeV
         is_array=raw.is_array,
         is_required=raw.requirement == "required",
         is_deprecated=raw.deprecation is not None,
+        successor=find_attribute_successor(raw.deprecation),
         enum={key: value.caption for key, value in raw.enum.items()},
         sibling=raw.sibling,
         profiles=frozenset(raw.profiles),

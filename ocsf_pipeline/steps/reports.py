@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from ocsf_pipeline.schema.changes import SchemaChanges
+
 _BAR = "█"
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 _BAR_CELLS = 24
@@ -62,3 +64,21 @@ def chart_histogram(bins: Sequence[int], low: float = 0.0, high: float = 1.0) ->
         for place, count in enumerate(bins)
     ]  # fmt: skip
     return format_table(("confidence", "events", ""), rows)
+
+
+def describe_changes(changes: SchemaChanges | None) -> str:
+    """Return what changed between two releases of the schema, as Markdown tables."""
+    if changes is None:
+        return "the same release as before"
+    classes = [
+        *((name, "added") for name in changes.classes_added),
+        *((name, "removed") for name in changes.classes_removed),
+        *((name, f"deprecated: {after or '?'}") for name, after in changes.classes_deprecated),
+    ]
+    return "\n\n".join(
+        [
+            f"OCSF {changes.before} to {changes.after}",
+            format_table(("what", "number"), changes.counts.items()),
+            format_table(("class", "change"), classes),
+        ]
+    )

@@ -8,9 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ocsf_pipeline.ports import ObjectStore, PermanentPortError, SchemaDocument, SchemaSource
+from ocsf_pipeline.schema.changes import SchemaChanges, compare_schemas
 from ocsf_pipeline.schema.model import OcsfSchema
 from ocsf_pipeline.schema.parse import parse_schema
-from ocsf_pipeline.steps.artefacts import read_json, write_json
+from ocsf_pipeline.steps.artefacts import Json, read_json, write_json
 
 _POINTER = "schema/current.json"
 
@@ -23,6 +24,8 @@ class StoredSchema:
     document: SchemaDocument
     is_changed: bool
     """Whether the schema in force was another one before."""
+    changes: SchemaChanges | None = None
+    """What differs from the release in force before; None where it was the same, or none."""
 
 
 def store_schema(source: SchemaSource, artefacts: ObjectStore, version: str) -> StoredSchema:
@@ -33,10 +36,22 @@ def store_schema(source: SchemaSource, artefacts: ObjectStore, version: str) -> 
     key = f"schema/documents/{document.sha256}.json"
     if artefacts.head_object(key) is None:
         artefacts.write_object(key, document.body)
+    changes = _compare_with(artefacts, before, schema)
     pointer = {"version": schema.version, "sha256": document.sha256, "origin": document.origin}
     if before != pointer:
         write_json(artefacts, _POINTER, pointer)
-    return StoredSchema(schema, document, before != pointer)
+    return StoredSchema(schema, document, before != pointer, changes)
+
+
+def _compare_with(
+    artefacts: ObjectStore, before: Json | None, schema: OcsfSchema
+) -> SchemaChanges | None:
+    if before is None or before["version"] == schema.version:
+        return None
+    key = f"schema/documents/{before['sha256']}.json"
+    if artefacts.head_object(key) is None:
+        return None
+    return compare_schemas(parse_schema(artefacts.read_object(key)), schema)
 
 
 def load_schema(artefacts: ObjectStore) -> OcsfSchema:

@@ -82,15 +82,15 @@ def map_logs_with(
     return map_events(records, decisions, compile_mappings(schema, decisions), schema)
 
 
-@lru_cache(maxsize=1)
-def _json_schemas() -> OcsfJsonSchemaEmbedded:
-    return OcsfJsonSchemaEmbedded(json.loads(read_export()))
+@lru_cache(maxsize=2)
+def _json_schemas(version: str) -> OcsfJsonSchemaEmbedded:
+    return OcsfJsonSchemaEmbedded(json.loads(read_export(version)))
 
 
 @lru_cache(maxsize=512)
-def _validator(class_uid: int, profiles: tuple[str, ...]) -> Draft202012Validator:
-    key = read_schema().get_class(class_uid).key
-    body = _json_schemas().get_class_schema(key, list(profiles))
+def _validator(class_uid: int, profiles: tuple[str, ...], version: str) -> Draft202012Validator:
+    key = read_schema(version).get_class(class_uid).key
+    body = _json_schemas(version).get_class_schema(key, list(profiles))
     # The generator takes `device.os.version` for the name of one member: judged in test_required.
     if any("." in name for option in body.get("anyOf", []) for name in option["required"]):
         del body["anyOf"]
@@ -98,7 +98,8 @@ def _validator(class_uid: int, profiles: tuple[str, ...]) -> Draft202012Validato
 
 
 def judge_by_json_schema(event: dict[str, Any]) -> list[str]:
-    """Return what is wrong with an event of VERSION; empty is good."""
-    profiles = tuple(event.get("metadata", {}).get("profiles", ()))
-    found = _validator(event["class_uid"], profiles).iter_errors(event)
+    """Return what is wrong with an event by the release that it names; empty is good."""
+    metadata = event.get("metadata", {})
+    profiles, version = tuple(metadata.get("profiles", ())), metadata.get("version", VERSION)
+    found = _validator(event["class_uid"], profiles, version).iter_errors(event)
     return [f"{'.'.join(map(str, error.absolute_path))}: {error.message}" for error in found]

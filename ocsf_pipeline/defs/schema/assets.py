@@ -6,6 +6,7 @@ from ocsf_pipeline.defs.common import OWNERS, RETRIES, retry_transient_only
 from ocsf_pipeline.ports import ObjectStore, SchemaSource
 from ocsf_pipeline.settings import Settings
 from ocsf_pipeline.steps.knowledge import store_class_chunks
+from ocsf_pipeline.steps.reports import describe_changes
 from ocsf_pipeline.steps.schema import load_schema, store_schema
 
 
@@ -34,6 +35,7 @@ def ocsf_schema(
             "deprecated_classes": len(stored.schema.classes) - len(live),
             "objects": len(stored.schema.objects),
             "has_changed": stored.is_changed,
+            "changes": dg.MetadataValue.md(describe_changes(stored.changes)),
         },
     )
 
