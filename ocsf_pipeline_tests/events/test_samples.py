@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 from ocsf.v1_7_0 import events as pydantic_events
-from pydantic import ValidationError
+from pydantic import PydanticUserError, ValidationError
 
 from ocsf_pipeline.adapters.pack_files import read_packs
 from ocsf_pipeline.events.compiler import MappingCompiler
@@ -68,19 +68,27 @@ def test_samples_are_valid_by_json_schema(version: str, with_datetime: bool) -> 
 
 def test_samples_are_valid_by_pydantic() -> None:
     events = _map(_read_samples(), "1.7.0")
-    assert len(events) > 400
+    judged, unfinished = 0, set()
     for event in events:
         key = read_schema("1.7.0").get_class(event["class_uid"]).key
         name = "".join(part.capitalize() for part in key.split("_"))
         model = getattr(pydantic_events, name, None)
-        if model is None or not hasattr(model, "model_validate") or key == "base_event":
-            continue  # pydantic-ocsf has no extension classes, and its base event is unfinished
+        if model is None:  # pydantic-ocsf has no extension classes
+            continue
         try:
             model.model_validate(event)
+            judged += 1
+        except PydanticUserError:  # a model that pydantic-ocsf leaves unfinished
+            unfinished.add(key)
         except ValidationError as error:
             # See test_required: enums are judged by the JSON Schemas.
-            kinds = {fault["type"] for fault in error.errors()}
+            # pydantic-ocsf takes the object `application` for the category of that name.
+            faults = [fault for fault in error.errors() if fault["loc"][0] != "application"]
+            kinds = {fault["type"] for fault in faults}
             assert kinds <= {"enum", "int_parsing"}, error.errors()
+            judged += 1
+    assert judged > 350
+    assert len(unfinished) < 5, unfinished
 
 
 @pytest.mark.skipif(not DEVELOPMENT_LOGS.exists(), reason="real logs do not ship with the project")
