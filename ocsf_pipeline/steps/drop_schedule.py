@@ -63,7 +63,7 @@ class DropCursor:
     def to_text(self) -> str:
         """Return the cursor as Dagster keeps it."""
         watched = {
-            name: [item.digest, round(item.since), round(item.changed), round(item.look_at)]
+            name: [item.digest, int(item.since), int(item.changed), int(item.look_at)]
             for name, item in self.watched.items()
         }
         document = {
