@@ -137,6 +137,7 @@ def open_tables(settings: Settings) -> EventTables:
         query_timeout_s=settings.tables_query_timeout_seconds,
         max_result_rows=settings.tables_max_result_rows,
         retention_days=settings.tables_retention_days or None,
+        cluster=settings.tables_cluster,
     )
     return ClickHouseTables(settings.resolved_tables_dsn, options=options)
 

@@ -52,6 +52,11 @@ class Settings(BaseModel):
         description="ClickHouse: `clickhouses://user:password@host:8443/ocsf`, or embedded "
         "`chdb:///folder`. Default: `chdb://` on `tables` in the data folder.",
     )
+    tables_cluster: str = Field(
+        "",
+        description="Name of the ClickHouse cluster (`remote_servers`) that the server in the DSN "
+        "belongs to: tables are then replicated, and read over all shards (docs/clickhouse.md).",
+    )
     tables_retention_days: Annotated[int, Field(ge=0)] = Field(
         0,
         description="Events, quarantine and accounts of hours older than so many days are dropped "

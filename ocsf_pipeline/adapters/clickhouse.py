@@ -15,6 +15,7 @@ import io
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -23,7 +24,9 @@ import polars as pl
 
 from ocsf_pipeline.adapters.clickhouse_connection import (
     DATABASE_NAME,
+    Capabilities,
     EngineLease,
+    TablesAddress,
     TablesOptions,
     open_client,
     parse_dsn,
@@ -36,6 +39,13 @@ from ocsf_pipeline.adapters.clickhouse_hours import (
 )
 from ocsf_pipeline.adapters.clickhouse_retry import repeat_transient
 from ocsf_pipeline.ports import PermanentPortError
+from ocsf_pipeline.tables.cluster import (
+    ClusterError,
+    build_staging,
+    check_cluster,
+    spread_ddl,
+    spread_view,
+)
 from ocsf_pipeline.tables.hours import HOUR_TABLES, RowsError, check_columns, check_hour
 from ocsf_pipeline.tables.migrations import (
     Migration,
@@ -79,7 +89,7 @@ class ClickHouseTables:
             )
         self.options = options or TablesOptions()
         self.migrations = load_migrations()
-        self.capabilities = self._address.capabilities
+        self.capabilities = _choose_capabilities(self._address, self.options)
         self._guard = threading.Lock()
         self._users = 0
         self._client: Any = None
@@ -121,7 +131,7 @@ class ClickHouseTables:
         """
         with self, port_errors("migrating the tables"):
             self._create_database()
-            self.execute(_MIGRATIONS_TABLE)
+            self._execute_ddl(_MIGRATIONS_TABLE)
             pending = self._plan()
             if pending:
                 with hold_lock(self, "migrations"):
@@ -133,9 +143,10 @@ class ClickHouseTables:
 
     def create_views(self, statements: Sequence[str]) -> None:
         """Create or replace the views; `statements` are those of `tables.views`."""
+        cluster = self.capabilities.cluster
         with self, hold_lock(self, "views"):
             for statement in statements:
-                self.execute(statement)
+                self.execute(spread_view(statement, cluster) if cluster else statement)
 
     def replace_hour(self, hour: datetime, run_id: str) -> ClickHouseHourWriter:
         """Return a writer, to be used as a context manager, that replaces the hour as a whole.
@@ -218,6 +229,18 @@ class ClickHouseTables:
 
         return self._repeat(ask)
 
+    def create_staging(self, table: str, staging: str, settings: str) -> None:
+        """Make an empty table like `table`, whose partitions can be swapped in, on this server."""
+        if not self.capabilities.cluster:
+            self.execute(f"CREATE TABLE IF NOT EXISTS {staging} AS {table} SETTINGS {settings}")
+            return
+        keys = self.fetch_rows(
+            "SELECT partition_key, sorting_key FROM system.tables "
+            "WHERE database = {database:String} AND name = {name:String}",
+            {"database": self.database, "name": table},
+        )
+        self.execute(f"{build_staging(table, staging, *keys[0])} SETTINGS {settings}")
+
     def insert_frame(self, table: str, rows: pl.DataFrame, row_group_rows: int) -> None:
         """Append rows to a table; null text becomes ''. The tables must be open."""
         with port_errors(f"writing {len(rows)} rows to {table}"):
@@ -292,7 +315,9 @@ class ClickHouseTables:
 
     def _create_database(self) -> None:
         with self._without_database():
-            self.execute(f"CREATE DATABASE IF NOT EXISTS `{self.database}`")
+            cluster = self.capabilities.cluster
+            everywhere = f" ON CLUSTER '{cluster}'" if cluster else ""
+            self.execute(f"CREATE DATABASE IF NOT EXISTS `{self.database}`{everywhere}")
 
     def _plan(self) -> tuple[Migration, ...]:
         rows = self.fetch_rows("SELECT name, sha256 FROM schema_migrations ORDER BY applied_at")
@@ -305,15 +330,22 @@ class ClickHouseTables:
 
     def _apply(self, migration: Migration) -> None:
         for statement in migration.statements:
-            self.execute(statement)
+            self._execute_ddl(statement)
         self.execute(
             "INSERT INTO schema_migrations (name, sha256) SELECT {name:String}, {sha256:String}",
             {"name": migration.name, "sha256": migration.sha256},
         )
 
+    def _execute_ddl(self, statement: str) -> None:
+        cluster = self.capabilities.cluster
+        for item in spread_ddl(statement.strip(), cluster) if cluster else [statement]:
+            self.execute(item)
+
     def _set_retention(self) -> None:
         """Make the tables' TTL what the options say, where it is not yet."""
         days = self.options.retention_days
+        cluster = self.capabilities.cluster
+        everywhere = f" ON CLUSTER '{cluster}'" if cluster else ""
         wanted = "" if days is None else f"TTL hour + toIntervalDay({int(days)})"
         for table in HOUR_TABLES:
             engine = self.fetch_rows(
@@ -322,9 +354,9 @@ class ClickHouseTables:
                 {"database": self.database, "name": table},
             )[0][0]
             if wanted and wanted not in engine:
-                self.execute(f"ALTER TABLE {table} MODIFY {wanted}")
+                self.execute(f"ALTER TABLE {table}{everywhere} MODIFY {wanted}")
             elif not wanted and " TTL " in engine:
-                self.execute(f"ALTER TABLE {table} REMOVE TTL")
+                self.execute(f"ALTER TABLE {table}{everywhere} REMOVE TTL")
 
     def _append(self, table: str, rows: pl.DataFrame, schema: pl.Schema) -> None:
         try:
@@ -335,3 +367,14 @@ class ClickHouseTables:
             return
         with self:
             self.insert_frame(table, checked, row_group_rows=len(checked))
+
+
+def _choose_capabilities(address: TablesAddress, options: TablesOptions) -> Capabilities:
+    if not options.cluster:
+        return address.capabilities
+    if address.folder is not None:
+        raise PermanentPortError("embedded tables are on no cluster: name a server in the DSN")
+    try:
+        return replace(address.capabilities, cluster=check_cluster(options.cluster))
+    except ClusterError as error:
+        raise PermanentPortError(str(error)) from error

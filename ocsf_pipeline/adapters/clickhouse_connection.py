@@ -46,6 +46,8 @@ class Capabilities:
     """SET lasts on a client; else settings travel with each request."""
     over_network: bool
     """A statement may be lost on its way, or its answer may: what can be repeated is retried."""
+    cluster: str = ""
+    """Tables are replicated, and read over the shards of the cluster of this name."""
 
 
 SERVER = Capabilities(several_processes=True, keeps_session_settings=False, over_network=True)
@@ -74,6 +76,8 @@ class TablesOptions:
     block_bytes: int = 256 * 1024 * 1024
     retention_days: int | None = None
     """Events, quarantine and batches older than this are dropped; None keeps them for ever."""
+    cluster: str = ""
+    """Name of the server's cluster (`remote_servers`); empty: a server by itself."""
     staging_max_age_s: float = 6 * 3600.0
     """On a server, staging tables not written to for so long belong to a dead run."""
     lock_timeout_s: float = 120.0
@@ -165,12 +169,20 @@ def open_client(address: TablesAddress, options: TablesOptions) -> Any:
             ca_cert=address.ca_cert,
             client_cert=address.client_cert,
             client_cert_key=address.client_cert_key,
+            tls_mode=_choose_tls_mode(address),
             connect_timeout=options.connect_timeout_s,
             send_receive_timeout=options.request_timeout_s,
             # One client serves several threads; a session would refuse their second request.
             autogenerate_session_id=False,
             compress="lz4",
         )
+
+
+def _choose_tls_mode(address: TablesAddress) -> str | None:
+    """A certificate of our own is shown besides the password; alone it stands for the user."""
+    if address.client_cert is None:
+        return None
+    return "strict" if address.password else "mutual"
 
 
 class EngineLease:

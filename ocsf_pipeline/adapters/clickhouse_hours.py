@@ -142,9 +142,8 @@ class ClickHouseHourWriter:
         staging = name_staging(table, self._token)
         if table not in self._staged:
             # Merging parts that are swapped away in a moment would be work for nothing.
-            self._tables.execute(
-                f"CREATE TABLE IF NOT EXISTS {staging} AS {table} "
-                "SETTINGS max_bytes_to_merge_at_max_space_in_pool = 1"
+            self._tables.create_staging(
+                table, staging, "max_bytes_to_merge_at_max_space_in_pool = 1"
             )
             self._staged.add(table)
         for piece in split_block(block, self._tables.options):

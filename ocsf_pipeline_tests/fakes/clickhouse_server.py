@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import re
+import ssl
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -49,13 +50,14 @@ class _Handler(BaseHTTPRequestHandler):
         if self.headers.get("Authorization") != f"Basic {expected}":
             self._fail(403, "Code: 516. DB::Exception: Authentication failed", 516)
             return
-        if self.server.failures:
+        if self.server.failures and self.server.skip_before_failures <= 0:
             self._fail(500, *self.server.failures.pop(0))
             return
+        self.server.skip_before_failures -= 1
         parameters = dict(parse_qsl(urlsplit(self.path).query, keep_blank_values=True))
         self.server.requests.append(parameters)
         try:
-            self._answer(200, _run(self.server.folder, parameters, body))
+            self._answer(200, _run(self.server.folder, parameters, body, self.server.is_cluster))
         except RuntimeError as error:
             text = str(error)
             code = re.search(r"Code: (\d+)", text)
@@ -88,12 +90,28 @@ class ClickHouseFront(ThreadingHTTPServer):
     folder: Path
     requests: list[dict[str, str]]
     failures: list[tuple[str, int]]
+    skip_before_failures: int = 0
+    """So many requests succeed before `failures` are answered."""
+    is_cluster: bool = False
+    """Pretend to be the only server of a cluster: chDB has no Keeper and no other servers."""
     credentials: str = f"{USER}:{PASSWORD}"
 
 
-def _run(folder: Path, parameters: dict[str, str], body: bytes) -> bytes:
+def _pretend_cluster(sql: str) -> str:
+    """Return what a cluster of this one server would do."""
+    sql = re.sub(r" ON CLUSTER '[^']*'", "", sql)
+    sql = re.sub(r"Replicated(\w*MergeTree)\('[^']*', '[^']*'(?:, )?([^()]*)\)", r"\1(\2)", sql)
+    return re.sub(
+        r"Distributed\('[^']*', currentDatabase\(\), '(\w+)'\)",
+        r"Merge(currentDatabase(), '^\1$')", sql,
+    )  # fmt: skip
+
+
+def _run(folder: Path, parameters: dict[str, str], body: bytes, is_cluster: bool = False) -> bytes:
     data = b""
     sql = body.decode() if "query" not in parameters else parameters["query"]
+    if is_cluster:
+        sql = _pretend_cluster(sql)
     if "query" in parameters:
         data = body
     bound = {name[6:]: value for name, value in parameters.items() if name.startswith("param_")}
@@ -130,13 +148,19 @@ def _insert(connection: chdb.Connection, sql: str, data: bytes) -> bytes:
 
 @contextmanager
 def serve_clickhouse(
-    folder: Path, address: tuple[str, int] = ("127.0.0.1", 0)
+    folder: Path,
+    address: tuple[str, int] = ("127.0.0.1", 0),
+    tls: ssl.SSLContext | None = None,
+    is_cluster: bool = False,
 ) -> Iterator[ClickHouseFront]:
     """Serve chDB's `folder` until the block ends; on a free local port unless told otherwise."""
     EngineLease.take(folder, 30)
     keeper = chdb.connect(str(folder))
     server = ClickHouseFront(address, _Handler)
     server.folder, server.requests, server.failures = folder, [], []
+    server.is_cluster = is_cluster
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:

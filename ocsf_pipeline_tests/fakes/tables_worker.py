@@ -29,6 +29,11 @@ class KilledTables(ClickHouseTables):
         if hit and self.when == "after":
             os.kill(os.getpid(), signal.SIGKILL)
 
+    def insert_frame(self, table, rows, row_group_rows):  # type: ignore[no-untyped-def]
+        super().insert_frame(table, rows, row_group_rows)
+        if self.text and f"insert {table}".startswith(self.text):
+            os.kill(os.getpid(), signal.SIGKILL)
+
 
 def write(tables: KilledTables, count: int, when: str = "", text: str = "") -> object:
     tables.migrate_tables()

@@ -92,9 +92,12 @@ def test_processes_may_migrate_and_write_at_once(tmp_path: Path) -> None:
 
 
 KILLS = {
+    "before anything is staged": ("before", "CREATE TABLE IF NOT EXISTS _staging_events"),
+    "when rows have arrived": ("after", "insert _staging_events"),
     "while staging": ("after", "CREATE TABLE IF NOT EXISTS _staging_quarantine"),
     "before the swap": ("before", "ALTER TABLE events"),
     "between two swaps": ("after", "ALTER TABLE events"),
+    "before the last swap": ("before", "ALTER TABLE batches"),
     "after the last swap": ("after", "ALTER TABLE batches"),
     "after the commit": ("before", "DROP TABLE IF EXISTS _staging_events"),
 }
@@ -115,7 +118,7 @@ def test_a_killed_run_is_repaired_by_the_next(tmp_path: Path, step: str) -> None
     with open_tables(folder) as tables:
         seen = tables.run_query("SELECT count() FROM events").item()
         assert seen in (7, 20), "a reader sees the old hour or the new one"
-        assert list_leftovers(tables), "the killed run left its staging"
+        assert list_leftovers(tables) or "before anything" in step, "the killed run left staging"
         with tables.replace_hour(HOUR, "again") as writer:
             writer.write_rows("events", make_events(20))
             assert dict(writer.commit()) == {"events": 20, "quarantine": 0, "batches": 0}
