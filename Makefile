@@ -52,7 +52,7 @@ dev: setup .dagster_home/dagster.yaml ## Open Dagster's UI on the same data: htt
 	@cp $< $@
 
 test: setup ## Run the tests
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 azurite: .azurite/node_modules/.bin/azurite-blob ## Install the server that tests of Azure need (npm, 190 MB)
 
