@@ -121,3 +121,21 @@ def test_what_cannot_be_done_is_one_sentence(
     assert outcome.code == code
     assert said in outcome.err
     assert len(outcome.err.strip().splitlines()) == 1
+
+
+def test_releases_are_listed_planned_and_pinned(call: Callable[..., Any]) -> None:
+    listed = json.loads(call("knowledge", "list", "--json").out)
+    version = listed["release"]["version"]
+    assert (listed["is_in_force"], listed["is_pinned"]) == (True, False)
+    assert "in force" in call("knowledge", "list").out
+    for arguments in ((), (version[:8],)):
+        planned = json.loads(call("knowledge", "plan", *arguments, "--json").out)
+        assert (planned["hours"], planned["events_changed"]) == ([], 0)
+    assert "0 events of 0 templates in 0 hours would change" in call("knowledge", "plan").out
+    assert "is pinned" in call("knowledge", "rollback", version[:8]).out
+    assert json.loads(call("knowledge", "list", "--json").out)["is_pinned"]
+    assert "comes into force" in call("knowledge", "latest").out
+    assert "no release was pinned" in call("knowledge", "latest").out
+    refused = call("knowledge", "rollback", "nowhere")
+    assert refused.code == 1
+    assert version in refused.err
