@@ -172,6 +172,11 @@ class Settings(BaseModel):
         description="Who is told of failed runs, unusual volumes and silent sources: apprise URLs "
         "(Slack, Teams, e-mail …), separated by spaces. Empty: nobody (docs/runbook.md).",
     )
+    keep_runs_days: Annotated[int, Field(ge=0)] = Field(
+        90,
+        description="Dagster's runs that ended more days ago are deleted with their events, except "
+        "the newest success of each partition. 0 keeps all.",
+    )
     drop_window_hours: Annotated[int, Field(ge=1, le=24 * 366)] = Field(
         72,
         description="An object deleted within so many hours takes its events with it; later, "

@@ -73,7 +73,7 @@ def test_sensors_schedules_and_jobs_are_described(definitions: dg.Definitions) -
         "overrides_to_learn",
     }  # fmt: skip
     assert {schedule.name for schedule in repository.schedule_defs} == {
-        "daily_schema_check", "hourly_drift_check", "hourly_logs",
+        "daily_schema_check", "daily_upkeep", "hourly_drift_check", "hourly_logs",
     }  # fmt: skip
     for item in (*repository.sensor_defs, *repository.schedule_defs):
         assert item.description, item.name
