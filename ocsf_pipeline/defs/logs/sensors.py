@@ -40,8 +40,10 @@ def new_drops(
 ) -> dg.SensorResult:
     """Compare the object store with what the tables hold and request the difference."""
     if not has_ranker(artefacts):
+        # Once an hour until it is there: a run that failed must not be the last.
+        run_key = f"first-knowledge-{datetime.now(UTC):%Y-%m-%dT%H}"
         return dg.SensorResult(
-            run_requests=[dg.RunRequest(run_key="first-knowledge", job_name=knowledge_job.name)]
+            run_requests=[dg.RunRequest(run_key=run_key, job_name=knowledge_job.name)]
         )
     options = DropOptions(
         prefix=settings.objects_prefix, window_hours=settings.drop_window_hours,
