@@ -36,8 +36,8 @@ Progress = Callable[[str], None]
 _CONFIDENCE_BINS = 20
 # Records that are mapped together: many, since each mapping among them costs by itself; bounded,
 # since they are held in memory.
-_MAPPED_ROWS = 400_000
-_MAPPED_BYTES = 512 << 20
+_MAPPED_ROWS = 250_000
+_MAPPED_BYTES = 320 << 20
 
 
 class ConservationError(RuntimeError):
