@@ -42,7 +42,7 @@ def open_decider(settings: Settings, say: Say) -> Decider:
                 f"{settings.resolved_artefacts_url}; later runs use it"
             )
             build_knowledge(settings, say)
-            decider = _load(settings)
+            decider = load_known(settings)
     return decider
 
 
@@ -76,7 +76,7 @@ def build_knowledge(settings: Settings, say: Say) -> Decider:
         )
     ranker = update_rankers(artefacts, stored.schema, indexes, resources.open_embedder(settings))
     say(f"5/5 ranker {ranker.ranker.version}, {'trained' if ranker.is_changed else 'unchanged'}")
-    return _load(settings)
+    return load_known(settings)
 
 
 def _load_corrections(settings: Settings) -> Corrections:
@@ -86,7 +86,8 @@ def _load_corrections(settings: Settings) -> Corrections:
     return load_corrections(resources.open_tables(settings))
 
 
-def _load(settings: Settings) -> Decider:
+def load_known(settings: Settings) -> Decider:
+    """Return the decider of what is in force; raises PermanentPortError where nothing is yet."""
     return load_decider(
         resources.open_artefacts(settings),
         resources.open_class_index(settings),
@@ -99,7 +100,7 @@ def _load(settings: Settings) -> Decider:
 def _load_ready(settings: Settings) -> Decider | None:
     """Return the decider, or None when something lacks, is of another release or unreadable."""
     try:
-        decider = _load(settings)
+        decider = load_known(settings)
     except (PermanentPortError, RankerError):
         return None
     is_current = decider.schema.version == settings.schema_version

@@ -14,8 +14,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from ocsf_pipeline import resources
+from ocsf_pipeline.commands.knowledge import load_known
 from ocsf_pipeline.settings import Settings
-from ocsf_pipeline.steps.classify import Decider, load_decider
 from ocsf_pipeline.steps.reclassify import (
     Reclassification,
     list_changed_logs,
@@ -42,7 +42,7 @@ def read_releases(settings: Settings) -> list[ListedRelease]:
 def plan(settings: Settings, version: str | None) -> Reclassification:
     """Return what the knowledge in force, or an earlier release, would change; write no hour."""
     artefacts = resources.open_artefacts(settings)
-    decider = _load_decider(settings)
+    decider = load_known(settings)
     if version is None:
         return plan_reclassification(artefacts, decider, is_dry_run=True)
     release = find_release(artefacts, version, decider.index.name)
@@ -125,13 +125,3 @@ def show_plan(found: Reclassification, settings: Settings, console: Console) -> 
     artefacts = resources.open_artefacts(settings)
     for before, after, events, log in list_changed_logs(artefacts, found)[:5]:
         console.print(f"{before} → {after} ({events:,}): {escape(log[:200])}", highlight=False)
-
-
-def _load_decider(settings: Settings) -> Decider:
-    return load_decider(
-        resources.open_artefacts(settings),
-        resources.open_class_index(settings),
-        resources.open_embedder(settings),
-        settings.accept_threshold,
-        resources.open_reranker(settings),
-    )
