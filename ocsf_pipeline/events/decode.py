@@ -41,7 +41,7 @@ class FieldDecoder:
 
     def __init__(self, shape: Shape) -> None:
         """The columns will be called `f0`, `f1` … in the order of `shape.list_leaves()`."""
-        self._leaves = [leaf for _path, leaf in _list_leaf_shapes(shape, ())]
+        self._leaves = [leaf for _path, leaf in shape.list_leaf_shapes()]
         self._table = json_scan.build_name_table(list(_list_fields(shape)))
 
     def decode(self, texts: pl.Series) -> DecodedFields:
@@ -137,19 +137,9 @@ def _decode_arrays(column: pl.Series, leaf: Shape) -> tuple[pl.Series, _Misfits]
     return decoded, _Misfits(none, partial.to_series().to_numpy())
 
 
-def _list_leaf_shapes(
-    shape: Shape, path: tuple[str, ...]
-) -> Iterator[tuple[tuple[str, ...], Shape]]:
-    for name, child in shape.fields.items():
-        if child.kind is Kind.OBJECT:
-            yield from _list_leaf_shapes(child, (*path, name))
-        elif child.kind is not Kind.OPAQUE:
-            yield (*path, name), child
-
-
 def _list_fields(shape: Shape) -> Iterator[tuple[int, str, int, int]]:
     """Yield the fields of a name table, parents first, leaves in the order of `list_leaves`."""
-    numbers = {path: number for number, (path, _leaf) in enumerate(_list_leaf_shapes(shape, ()))}
+    numbers = {path: number for number, (path, _leaf) in enumerate(shape.list_leaf_shapes())}
     yield 0, "", json_scan.OBJECT, -1
     waiting: list[tuple[int, tuple[str, ...], Shape]] = [(0, (), shape)]
     count = 1

@@ -26,6 +26,7 @@ from ocsf_pipeline.logs.compiled import (
     OPEN_OBJECT,
     QUOTE,
     compile_loop,
+    hash_bytes,
 )
 
 TEXT, OBJECT, ARRAY = 0, 1, 2
@@ -34,6 +35,7 @@ ODD, PARTIAL = 1, 2
 """Flags of a row: it contradicts the names' kinds or is no JSON; it has fields nobody knows."""
 MAX_DEPTH = 16
 _NONE = -1
+_SEED = np.uint64(14695981039346656037)
 _NULL_START = 110
 
 
@@ -96,10 +98,7 @@ def build_name_table(fields: Sequence[tuple[int, str, int, int]]) -> NameTable:
 
 @compile_loop
 def _hash_name(data: Any, start: int, stop: int, parent: int) -> Any:
-    value = np.uint64(14695981039346656037) ^ np.uint64(parent)
-    for at in range(start, stop):
-        value = (value ^ np.uint64(data[at])) * np.uint64(1099511628211)
-    return value ^ (value >> np.uint64(32))
+    return hash_bytes(data, start, stop, _SEED ^ np.uint64(parent))
 
 
 @compile_loop

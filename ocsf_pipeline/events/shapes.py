@@ -49,11 +49,18 @@ class Shape:
 
     def list_leaves(self, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Kind]]:
         """Yield (path, kind) of every decoded field that is not itself an object."""
+        for below, leaf in self.list_leaf_shapes(path):
+            yield below, leaf.kind
+
+    def list_leaf_shapes(
+        self, path: tuple[str, ...] = ()
+    ) -> Iterator[tuple[tuple[str, ...], Shape]]:
+        """Yield (path, shape) of every decoded field that is not itself an object."""
         if self.kind is Kind.OBJECT:
             for name, child in self.fields.items():
-                yield from child.list_leaves((*path, name))
+                yield from child.list_leaf_shapes((*path, name))
         elif self.kind is not Kind.OPAQUE:
-            yield path, self.kind
+            yield path, self
 
     def to_json(self) -> object:
         """Return the shape as plain JSON data."""
@@ -187,37 +194,23 @@ _KEY_END = '":'
 _DEDUCTED = ('\\":', '":null', '": null')  # quotes inside strings; members that are null
 _GIVEN_BACK = ('\\":null', '\\": null')  # what was deducted twice: null after an inner quote
 _MISLEADING = ('\\\\":', '" :', '"\t', '"\n', '"\r')  # names ending in a backslash; loose notation
-_COUNTED = (*_DEDUCTED, *_GIVEN_BACK, *_MISLEADING)
 
 
-def find_notations(text: pl.Expr) -> list[pl.Expr]:
-    """Return for each notation that makes counting keys dearer whether any row has it."""
-    return [text.str.contains(part, literal=True).any().alias(part) for part in _COUNTED]
-
-
-def count_keys(text: pl.Expr, has: tuple[bool, ...] = (True,) * len(_COUNTED)) -> pl.Expr:
+def count_keys(text: pl.Expr) -> pl.Expr:
     """Return how many keys with a value other than null stand in JSON object texts.
 
-    `has`: what `find_notations` found; what no row has is not counted. -1 where it cannot be told
-    by counting: a name that ends in a backslash, white space before a colon or at a line's end.
-    Otherwise never less than the truth, so that no field goes unnoticed.
+    -1 where it cannot be told by counting: a name that ends in a backslash, white space before a
+    colon or at a line's end. Otherwise never less than the truth, so that no field goes unnoticed.
     """
 
-    def count(part: str) -> pl.Expr:
-        return text.str.count_matches(part, literal=True).cast(pl.Int64)
+    def count(*parts: str) -> pl.Expr:
+        return pl.sum_horizontal(
+            text.str.count_matches(part, literal=True).cast(pl.Int64) for part in parts
+        )
 
-    present = [part for part, is_there in zip(_COUNTED, has, strict=True) if is_there]
-    keys = count(_KEY_END)
-    for part in present:
-        if part in _DEDUCTED:
-            keys = keys - count(part)
-        elif part in _GIVEN_BACK:
-            keys = keys + count(part)
-    misleading = [part for part in present if part in _MISLEADING]
-    if misleading:
-        is_misleading = pl.any_horizontal(text.str.contains(i, literal=True) for i in misleading)
-        keys = pl.when(is_misleading).then(-1).otherwise(keys)
-    return keys
+    is_misleading = pl.any_horizontal(text.str.contains(i, literal=True) for i in _MISLEADING)
+    keys = count(_KEY_END) - count(*_DEDUCTED) + count(*_GIVEN_BACK)
+    return pl.when(is_misleading).then(-1).otherwise(keys)
 
 
 def count_decoded(root: pl.Expr, shape: Shape) -> pl.Expr:

@@ -1,6 +1,6 @@
 """How loops over the bytes of texts are compiled.
 
-Belongs here: the decorator, and what every such loop needs. Does not belong here: any loop with a
+Belongs here: the decorator, and what several such loops need. Does not belong here: any loop with a
 meaning of its own. Why some loops are compiled at all: docs/decisions/0009-compiled-scans.md.
 """
 
@@ -28,6 +28,15 @@ def compile_loop(function: Callable[..., Any]) -> Any:
         return numba.njit(function, nogil=True, cache=True, inline="always")
     except RuntimeError:  # no folder to keep it in: compiled anew in each process
         return numba.njit(function, nogil=True, inline="always")
+
+
+@compile_loop
+def hash_bytes(data: Any, start: int, stop: int, seed: Any) -> Any:
+    """Return 64 bits (FNV-1a, folded) of `data[start:stop]`; equal seeds give equal hashes."""
+    value = seed
+    for at in range(start, stop):
+        value = (value ^ np.uint64(data[at])) * np.uint64(1099511628211)
+    return value ^ (value >> np.uint64(32))
 
 
 def open_texts(

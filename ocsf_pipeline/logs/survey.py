@@ -30,6 +30,7 @@ from ocsf_pipeline.logs.compiled import (
     OPEN_OBJECT,
     QUOTE,
     compile_loop,
+    hash_bytes,
     open_texts,
 )
 from ocsf_pipeline.logs.shapes import MAX_TOKENS, NAMING_KEYS, SORTING_KEYS
@@ -42,7 +43,6 @@ PAYLOAD_KEYS = ("message", "log", "line", "raw", "_raw", "event", "body")
 _MAX_DEPTH = 60
 _MAX_UNKNOWN = 4_096
 _MAX_KEYS = 100_000
-_PRIME = np.uint64(1099511628211)
 _ROUNDS = 4
 _LONGEST_INTEGER, _LONGEST_DECIMAL = 18, 24
 
@@ -154,13 +154,11 @@ def _survey_text(
                     return 0
                 start = at + 1
                 at = start
-                key = seed
                 while at < end and data[at] != QUOTE:
                     if data[at] == BACKSLASH or data[at] < 32:
                         return 0
-                    key = (key ^ np.uint64(data[at])) * _PRIME
                     at += 1
-                key ^= key >> np.uint64(32)
+                key = hash_bytes(data, start, at, seed)
                 if at + 1 >= end or data[at + 1] != COLON:
                     return 0
                 mask = np.int64(slots.size - 1)
@@ -225,9 +223,7 @@ def _survey_text(
                 if at >= end:
                     return 0
                 if after_key and means & 3 != 0 and _is_telling(data, start, at, means):
-                    value = seed
-                    for spot in range(start, at):
-                        value = (value ^ np.uint64(data[spot])) * _PRIME
+                    value = hash_bytes(data, start, at, seed)
                     structure = _mix(_mix(structure, np.uint64(QUOTE)), value)
                 at += 1
             elif byte == 45 or 48 <= byte <= 57:
@@ -235,10 +231,7 @@ def _survey_text(
                 if at < 0:
                     return 0
                 if after_key and means & 3 != 0 and at - start <= 7:
-                    value = seed
-                    for spot in range(start, at):
-                        value = (value ^ np.uint64(data[spot])) * _PRIME
-                    structure = _mix(structure, value)
+                    structure = _mix(structure, hash_bytes(data, start, at, seed))
             else:
                 at = _end_of_word(data, at, end)
                 if at < 0:
@@ -323,7 +316,8 @@ class KeyMeanings:
     def _learn(self, names: set[bytes]) -> None:
         with self._guard:
             for name in names:
-                self._known[self._hash_key(name)] = _classify_key(name.decode())
+                key = hash_bytes(np.frombuffer(name, np.uint8), 0, len(name), self._seed)
+                self._known[int(key)] = _classify_key(name.decode())
             size = 8
             while size < 3 * len(self._known):
                 size *= 2
@@ -335,10 +329,3 @@ class KeyMeanings:
                     place = (place + 1) & (size - 1)
                 slots[place], meanings[place] = key, means
             self._tables = slots, meanings
-
-    def _hash_key(self, name: bytes) -> int:
-        """Return what the compiled pass makes of a key."""
-        value, prime, mask = int(self._seed), int(_PRIME), (1 << 64) - 1
-        for byte in name:
-            value = ((value ^ byte) * prime) & mask
-        return value ^ (value >> 32)
