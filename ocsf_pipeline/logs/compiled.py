@@ -6,7 +6,9 @@ meaning of its own. Why some loops are compiled at all: docs/decisions/0009-comp
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numba
@@ -28,6 +30,17 @@ def compile_loop(function: Callable[..., Any]) -> Any:
         return numba.njit(function, nogil=True, cache=True, inline="always")
     except RuntimeError:  # no folder to keep it in: compiled anew in each process
         return numba.njit(function, nogil=True, inline="always")
+
+
+def compile_step(function: Callable[..., Any]) -> Any:
+    """Compile a function of numbers alone for use in loops: called, since it counts no references.
+
+    What is inlined is compiled again at each place, for seconds where there are many.
+    """
+    try:
+        return numba.njit(function, nogil=True, cache=True)
+    except RuntimeError:
+        return numba.njit(function, nogil=True)
 
 
 @compile_loop
@@ -52,3 +65,113 @@ def open_texts(
     text_buffer = text_buffer or pa.py_buffer(b"\0")
     data = np.frombuffer(text_buffer, dtype=np.uint8)
     return data, offsets[array.offset : array.offset + len(array) + 1], text_buffer
+
+
+@dataclass(frozen=True)
+class TextPlaces:
+    """Where the bytes of texts lie in memory, none of them copied."""
+
+    data: npt.NDArray[np.uint8]
+    """All memory from the first buffer's begin to the last one's end: read nothing of it but what
+    lies between a start and its stop."""
+    starts: npt.NDArray[np.int64]
+    stops: npt.NDArray[np.int64]
+    """Per text, its place in `data`; of null texts both are equal."""
+    homes: npt.NDArray[np.int32]
+    """Per text, the number of its buffer; -1 for texts of up to 12 bytes, which lie in none."""
+    bases: npt.NDArray[np.int64]
+    """Per buffer, where it begins in `data`."""
+    buffers: tuple[pa.Buffer, ...]
+    views: pa.Buffer | None
+    """Where short texts lie; held so that their memory stays."""
+
+
+_VIEW_BYTES = 16
+_LONGEST_INLINE = 12
+
+
+@compile_loop
+def _find_places(views: Any, first: int, bases: Any, starts: Any, stops: Any, homes: Any) -> None:
+    for row in range(views.shape[0]):
+        length = np.int64(views[row, 0])
+        if length > _LONGEST_INLINE:
+            home = views[row, 2]
+            starts[row] = bases[home] + np.int64(views[row, 3])
+            homes[row] = home
+        else:
+            starts[row] = first + row * _VIEW_BYTES + 4
+            homes[row] = -1
+        stops[row] = starts[row] + length
+
+
+def find_places(texts: pl.Series) -> TextPlaces:
+    """Return where the bytes of a String column lie; null is taken as empty."""
+    height = len(texts)
+    starts = np.zeros(height, dtype=np.int64)
+    stops = np.zeros(height, dtype=np.int64)
+    homes = np.full(height, -1, dtype=np.int32)
+    array = texts.to_arrow(compat_level=pl.CompatLevel.newest())
+    _validity, views, *buffers = array.buffers()
+    known = [buffer for buffer in (views, *buffers) if buffer is not None and buffer.size]
+    if not height or not known:
+        return TextPlaces(
+            np.zeros(1, np.uint8), starts, stops, homes, np.zeros(0, np.int64), (), views
+        )
+    begin = min(buffer.address for buffer in known)
+    end = max(buffer.address + buffer.size for buffer in known)
+    data = np.frombuffer((ctypes.c_uint8 * (end - begin)).from_address(begin), dtype=np.uint8)
+    bases = np.array([buffer.address - begin for buffer in buffers], dtype=np.int64)
+    words = np.frombuffer(views, dtype=np.int32).reshape(-1, 4)
+    words = words[array.offset : array.offset + height]
+    first = views.address - begin + array.offset * _VIEW_BYTES
+    _find_places(words, first, bases, starts, stops, homes)
+    if texts.null_count():
+        nulls = texts.is_null().to_numpy()
+        stops[nulls] = starts[nulls]
+    return TextPlaces(data, starts, stops, homes, bases, tuple(buffers), views)
+
+
+@compile_loop
+def _write_views(
+    data: Any, starts: Any, stops: Any, homes: Any, bases: Any, views: Any, is_set: Any
+) -> None:
+    for row in range(starts.size):
+        if starts[row] < 0:
+            continue
+        is_set[row] = True
+        start = starts[row]
+        length = stops[row] - start
+        views[row, 0] = length
+        if length > _LONGEST_INLINE:
+            home = homes[row]
+            views[row, 2] = home
+            views[row, 3] = start - bases[home]
+            length = 4
+        word = 1
+        end = start + length
+        while start < end:
+            value = np.uint32(0)
+            shift = np.uint32(0)
+            for place in range(start, min(start + 4, end)):
+                value |= np.uint32(data[place]) << shift
+                shift += np.uint32(8)
+            views[row, word] = value
+            word += 1
+            start += 4
+
+
+def cut_texts(
+    places: TextPlaces, starts: npt.NDArray[np.int64], stops: npt.NDArray[np.int64], name: str
+) -> pl.Series:
+    """Return a part of each text, not copied: `places.data[start:stop]`; null where start is -1."""
+    height = len(starts)
+    views = np.zeros((height, 4), dtype=np.uint32)
+    is_set = np.zeros(height, dtype=np.bool_)
+    _write_views(places.data, starts, stops, places.homes, places.bases, views, is_set)
+    validity = None
+    if not is_set.all():
+        validity = pa.py_buffer(np.packbits(is_set, bitorder="little"))
+    array = pa.Array.from_buffers(
+        pa.string_view(), height, [validity, pa.py_buffer(views), *places.buffers]
+    )
+    return pl.Series(name, array)

@@ -1,6 +1,7 @@
 """Times in every common notation -> UTC microseconds, as Polars expressions over columns.
 
-Belongs here: finding out which notation a text has, and reading it. Does not belong here: where in
+Belongs here: finding out which notation a text has, and reading it where the compiled pass over the
+commonest ones (`stamps`) does not. Does not belong here: where in
 a log the time stands. No clock: what a text leaves out (the year) comes from a reference column.
 """
 
@@ -11,6 +12,7 @@ import polars as pl
 
 from ocsf_pipeline.logs.frames import compute_where, spread
 from ocsf_pipeline.logs.records import UTC_TIME
+from ocsf_pipeline.logs.stamps import read_stamps
 
 _MONTH = r"(?i:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
 _CLOCK = r"[0-9]{1,2}:[0-9]{2}:[0-9]{2}"
@@ -54,6 +56,14 @@ def parse_times(texts: pl.Series, reference: pl.Series) -> pl.Series:
     `reference` (UTC microseconds, same length) supplies the year for RFC 3164 times, which are
     taken to lie at most one day after it. A time without a zone is taken as UTC.
     """
+    time, unread = read_stamps(texts, reference)
+    if not len(unread):
+        return time
+    return time.scatter(unread, parse_times_by_notation(texts[unread], reference[unread]))
+
+
+def parse_times_by_notation(texts: pl.Series, reference: pl.Series) -> pl.Series:
+    """Do what `parse_times` does by expressions alone, for every notation."""
     text = texts.str.strip_chars(" \"'[]*,")
     frame = pl.DataFrame({"text": text, "reference": reference})
     quick = frame.select(_read_plain_iso(text).alias("time"))["time"]
