@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from ocsf_pipeline.events.kinds import HASH_BY_LENGTH, may_be, recognise_value
-from ocsf_pipeline.events.mapping import CONSTANT, Rule
+from ocsf_pipeline.events.mapping import CONSTANT, EVIDENCE, Rule
 from ocsf_pipeline.events.schema_view import ClassView, ResolvedPath, SchemaView
 from ocsf_pipeline.events.tree import split_path
 from ocsf_pipeline.events.values import enum_words
@@ -22,8 +22,6 @@ RESERVED = frozenset({
     "metadata.uid", "metadata.version", "metadata.profiles",
 })  # fmt: skip
 """Attributes that the pipeline itself fills."""
-EVIDENCE = "evidences[0]."
-"""Where findings keep endpoints, processes, files: classes without an attribute of their own."""
 _NETWORK_CATEGORY = 4
 _OLDER_NAMES = (("process.path", "process.file.path"), ("_list[0]", ""))
 """Ends of attribute paths, and what older releases of the schema have for them."""

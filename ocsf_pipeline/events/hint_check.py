@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from ocsf_pipeline.events.chooser import EVIDENCE, RESERVED
+from ocsf_pipeline.events.chooser import RESERVED
+from ocsf_pipeline.events.mapping import EVIDENCE
 from ocsf_pipeline.events.phrases import PhraseError, parse_phrase
 from ocsf_pipeline.events.schema_view import SchemaView
 from ocsf_pipeline.events.values import enum_words

@@ -18,6 +18,8 @@ CONSTANT = "="
 """First part of a rule's source: the second is the value of every row."""
 CAPTURED = "?"
 """First part of a rule's source: the second numbers a pattern, the third a group of it."""
+EVIDENCE = "evidences[0]."
+"""Where findings keep endpoints, processes, files: classes without an attribute of their own."""
 
 DATETIME_PROFILE = "datetime"
 """The profile under which times are also given as texts."""

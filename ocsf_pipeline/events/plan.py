@@ -14,6 +14,7 @@ from ocsf_pipeline.events.mapping import (
     CAPTURED,
     CONSTANT,
     DATETIME_PROFILE,
+    EVIDENCE,
     PRIMARY_CASTS,
     EventMapping,
     Rule,
@@ -122,7 +123,7 @@ def build_plan(view: SchemaView, mapping: EventMapping) -> EventPlan:
         tree=tree,
         leftovers=_build_leftovers(leaves, lists, columns, echo),
         hot={
-            name: tuple(by_target[path] for path in paths.split("|") if path in by_target)
+            name: tuple(by_target[path] for path in _list_hot(paths) if path in by_target)
             for name, (paths, _dtype) in HOT_ATTRIBUTES.items()
         },
         status_column=by_target.get("status_id"),
@@ -140,6 +141,12 @@ def build_plan(view: SchemaView, mapping: EventMapping) -> EventPlan:
             if column in {datetime_name(name) for name in (TIME_COLUMN, *by_target.values())}
         ),
     )
+
+
+def _list_hot(paths: str) -> list[str]:
+    """Return the attributes that may fill a hot column; findings keep theirs as evidence."""
+    named = paths.split("|")
+    return [*named, *(f"{EVIDENCE}{path}" for path in named)]
 
 
 def _list_values(

@@ -26,7 +26,7 @@ from ocsf_pipeline.logs.times import TIME_PATTERN
 _TIME_IN_TEXT = rf"(?:^|[ \t\[(\"<|,=:])({TIME_PATTERN})"
 _TIME_HEAD = 400
 # A clock alone is no time; a day with a clock, or a number of seconds, is.
-_DATED = r"^[0-9]{8}|(?:[0-9]{4}|[A-Z][a-z][a-z]).*[0-9]:[0-9][0-9]"
+_DATED = r"^[0-9]{8}T|^[0-9]{9,19}(?:\.[0-9]+)?\s*$|(?:[0-9]{4}|[A-Z][a-z][a-z]).*[0-9]:[0-9][0-9]"
 _STRING = r'"((?:[^"\\]|\\.)*)"'
 _NESTED_HOST = (
     r'"(?i:host|device|computer|agent|endpoint)":\{[^{}]*?"(?i:name|hostname)":"([^"\\]+)"'

@@ -31,8 +31,11 @@ _ACCESS = (
 )
 _LEAF = (
     r"<[A-Za-z0-9_:.\-]+(?:[ \t][^<>]*)?>[^<>]+</"
+    r"|<(?:[A-Za-z0-9_]+:)?Data[ \t]+Name=[\"'][^<>\"']+[\"'](?:/>|></)"
     r"|[ \t][A-Za-z0-9_:.\-]+=(?:\"[^\"<>]*\"|'[^'<>]*')"
 )
+_NAMED_DATA = r"^<(?:[A-Za-z0-9_]+:)?Data[ \t]+Name=[\"']([^\"']+)[\"'][^>]*>"
+_ELEMENT = r"^<(?:[A-Za-z0-9_]+:)?([^\s>]*)[^>]*>"
 _JSON_TAIL = r"^[^{}]*? ?(\{\"[\s\S]*\})\s*$"
 _THREE_PAIRS = rf"(?:{PAIR_START}[^=]*?){{2}}{PAIR_START}"
 _TWO_PAIRS = rf"^{KEY}=[^=]*?{PAIR_START}"
@@ -153,9 +156,9 @@ def _extract_xml(part: pl.DataFrame) -> pl.Series:
     )
     leaf = (
         element.str.strip_suffix("</")
-        .str.replace(">", VALUE_MARK, literal=True)
-        .str.replace(r"^<(?:[A-Za-z0-9_]+:)?(?:Data[ \t]+Name=[\"'])?", PAIR_MARK)
-        .str.replace(r"(?:[\"']?[ \t][^\x02]*|[\"'])?\x02", VALUE_MARK)
+        # Names of data may have spaces; after an element's own name they separate attributes.
+        .str.replace(_NAMED_DATA, f"{PAIR_MARK}${{1}}{VALUE_MARK}")
+        .str.replace(_ELEMENT, f"{PAIR_MARK}${{1}}{VALUE_MARK}")
     )
     marked = (
         strip_control(pl.col("body")).str.extract_all(_LEAF)

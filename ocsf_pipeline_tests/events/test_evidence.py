@@ -106,6 +106,13 @@ def test_values_and_what_is_around_them_speak(
     assert _holds(event, expected), event
 
 
+def test_what_findings_keep_as_evidence_fills_the_hot_columns(map_logs: MapLogs) -> None:
+    log = {"srcip": "192.0.2.1", "username": "kim", "filename": "a.exe", "cmdline": "a.exe -v"}
+    row = map_logs(2004, [log]).frame.row(0, named=True)
+    assert (row["src_ip"], row["user_name"], row["file_name"]) == ("192.0.2.1", "kim", "a.exe")
+    assert row["process_cmd_line"] == "a.exe -v"
+
+
 def _holds(event: Any, expected: Any) -> bool:
     if isinstance(expected, dict):
         return all(name in event and _holds(event[name], item) for name, item in expected.items())

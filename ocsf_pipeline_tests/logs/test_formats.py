@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import time
+from datetime import datetime
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -84,6 +85,12 @@ CASES: list[tuple[str, str, dict[str, object]]] = [
         {"Provider": "MSA", "EventID": "4624", "Computer": "DC1", "User": 'bob & "co"'},
     ),
     (
+        '<Event><System><EventID Qualifiers="0">1</EventID></System><EventData><Data Name="Old Value">a b</Data>'
+        "<Data Name='Unused'></Data><Data Name=\"None Left\"/><Data>bare</Data></EventData></Event>",
+        "xml",
+        {"EventID": "1", "Old Value": "a b", "Unused": "", "None Left": "", "Data": "bare", "Name": None},
+    ),
+    (
         '192.0.2.1 - bob [22/Nov/2026:10:00:01 +0000] "GET /a?b=1&c=2&d=3 HTTP/1.1" 200 123 "-" "Mozilla \\"x\\""',
         "access",
         {"client_ip": "192.0.2.1", "user": "bob", "http_method": "GET", "url": "/a?b=1&c=2&d=3",
@@ -102,6 +109,19 @@ def test_the_fields_of_each_format(log: str, format_name: str, expected: dict[st
     assert record["format"] == format_name
     assert {key: fields.get(key) for key in expected} == expected
     assert record["raw"] == log
+
+
+@pytest.mark.parametrize(
+    ("log", "year"),
+    [
+        ("2 123456789010 eni-1 192.0.2.1 192.0.2.2 443 443 6 20 4249 1418530010 1418530070 REJECT OK", 2014),
+        ('{"timestamp":"2024-10-15T07:28:53Z","offer":{"time":"3034423619 3042462419"}}', 2024),
+    ],
+)  # fmt: skip
+def test_numbers_that_are_no_times_are_passed_over(log: str, year: int) -> None:
+    time = read_record(log)["time"]
+    assert isinstance(time, datetime)
+    assert time.year == year
 
 
 def test_structured_data_does_not_hide_the_message_template() -> None:
