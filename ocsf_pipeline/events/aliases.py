@@ -24,10 +24,16 @@ class AliasTable:
     """Names with their meaning; `version` changes with the content."""
 
     targets: Mapping[str, tuple[str, ...]]
-    """Lookup key to attribute paths, best first."""
+    """Lookup key to attribute paths, best first; `path@4001`: in that class or category only."""
     order: Mapping[str, int]
     """Lookup key to its place in its line: earlier names are the more usual ones."""
     version: str
+
+    def find_targets(self, key: str, class_uid: int, category_uid: int) -> tuple[str, ...]:
+        """Return what a name may mean in one class; empty where it is not known."""
+        scopes = {"", str(class_uid), str(category_uid)}
+        split = (target.partition("@") for target in self.targets.get(key, ()))
+        return tuple(path for path, _at, scope in split if scope in scopes)
 
 
 def parse_aliases(text: str) -> AliasTable:

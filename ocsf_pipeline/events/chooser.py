@@ -14,6 +14,7 @@ from ocsf_pipeline.events.kinds import HASH_BY_LENGTH, may_be, recognise_value
 from ocsf_pipeline.events.mapping import CONSTANT, EVIDENCE, Rule
 from ocsf_pipeline.events.schema_view import ClassView, ResolvedPath, SchemaView
 from ocsf_pipeline.events.tree import split_path
+from ocsf_pipeline.events.twins import find_twin
 from ocsf_pipeline.events.values import enum_words
 
 RESERVED = frozenset({
@@ -114,17 +115,9 @@ class Chooser:
                 yield f"{EVIDENCE}{target}"
 
     def _swap_twin(self, target: str, proposal: Proposal) -> str:
-        kind = recognise_value(proposal.sample)
-        head, _dot, last = target.rpartition(".")
-        is_address = kind in ("ip", "ip_port")
-        if last == "ip" and kind in ("text", "uuid") and _has_letter(proposal.sample):
-            return f"{head}.hostname"
-        if last == "hostname" and is_address:
-            return f"{head}.ip"
-        if last == "name" and kind in ("windows_path", "unix_path"):
-            is_image = head.rpartition(".")[2] in ("process", "parent_process", "file")
-            return f"{head}.path" if is_image else target
-        return target
+        if proposal.is_sure or not proposal.sample:
+            return target
+        return find_twin(target, proposal.sample, self._owner)
 
     def _take(self, target: str, proposal: Proposal) -> bool:
         resolved = self._view.resolve_path(self._owner, target)
@@ -219,10 +212,6 @@ class Chooser:
             single, attributes = below.just_one, below.attributes
             place = f"{place}.{name}"
         return False
-
-
-def _has_letter(text: str | None) -> bool:
-    return any(char.isalpha() for char in text or "")
 
 
 def _settle_enum(target: str, resolved: ResolvedPath) -> tuple[str, str]:

@@ -24,6 +24,7 @@ from ocsf_pipeline.events.hints import (
     hints_version,
     read_origin,
 )
+from ocsf_pipeline.events.kinds import is_instant
 from ocsf_pipeline.events.mapping import (
     CAPTURED,
     CONSTANT,
@@ -37,6 +38,7 @@ from ocsf_pipeline.events.outcomes import find_outcome
 from ocsf_pipeline.events.phrases import PhraseTable, load_phrases
 from ocsf_pipeline.events.samples import Sample, find_sample
 from ocsf_pipeline.events.schema_view import ClassView, SchemaView, view_schema
+from ocsf_pipeline.events.sentences import TextFinder
 from ocsf_pipeline.schema.model import OcsfSchema
 
 SELF_ACTING_CLASSES = frozenset({"authentication"})
@@ -127,6 +129,7 @@ class MappingCompiler:
             chooser.block(source)
         offered = list(self._propose(owner, sample, hints, patterns, log_format))
         offered.sort(key=lambda item: item.rank)
+        offered = _drop_plain_times(offered, chooser)
         # A value that does not fit may be the sample's alone: what is still free is taken then.
         refused = [item for item in offered if not chooser.offer(item)]
         for proposal in refused:
@@ -148,15 +151,16 @@ class MappingCompiler:
         patterns: list[TextPattern],
         log_format: str,
     ) -> Iterator[Proposal]:
-        finder = propose.TextFinder(sample, patterns)
+        finder = TextFinder(sample, patterns)
         if hints is not None:
             yield from propose.propose_hints(hints, sample)
             yield from finder.propose_hints(hints)
         yield from propose.propose_own_paths(self.view, owner, sample)
-        for proposal in propose.propose_names(self.aliases, sample):
+        for proposal in propose.propose_names(self.aliases, owner, sample):
             yield _with_scale(proposal, log_format)
         for proposal in finder.propose_phrases(self.phrases.phrases):
             yield _with_scale(proposal, "syslog")
+        yield from finder.propose_pairs(self.aliases, owner)
         yield from propose.propose_values(sample)
         yield from propose.propose_cloud(owner, sample)
         yield from propose.propose_header_time(patterns, log_format)
@@ -232,11 +236,28 @@ def _list_blocked(
         yield from ((name,) for name in _EVENT_HEADER)
 
 
+_ORIGINAL_TIME = ("metadata.original_time",)
+
+
+def _drop_plain_times(offered: list[Proposal], chooser: Chooser) -> list[Proposal]:
+    """Leave out the original time where `time` says all of it: an instant, whatever its form.
+
+    The fields stay as they are in `unmapped`. Where a zone or a year is missing, `time` is our
+    reading of what was written, and that belongs beside it.
+    """
+    times = [item for item in offered if item.targets[:1] == _ORIGINAL_TIME and not item.is_sure]
+    if not any(is_instant(item.sample) for item in times):
+        return offered
+    for item in times:
+        chooser.block(item.source)
+    return [item for item in offered if item not in times]
+
+
 def _add_outcome(owner: ClassView, sample: Sample, chooser: Chooser) -> None:
     """Where no field says how it went, the words of the sentence may."""
     if "status_id" not in owner.attributes or chooser.has("status_id"):
         return
-    outcome = find_outcome(propose.TextFinder(sample, []).list_texts())
+    outcome = find_outcome(TextFinder(sample, []).list_texts())
     if outcome is not None:
         word, caption = outcome
         chooser.offer(Proposal((0,), (CONSTANT, caption), ("status",), f"word {word}"))

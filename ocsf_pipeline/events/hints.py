@@ -175,3 +175,11 @@ def _is_recognised(hints: ProductHints, paths: Sequence[str], texts: Sequence[st
         return sign in paths
 
     return any(all(map(holds, signs)) for signs in hints.recognised_by)
+
+
+def find_words(hints: ProductHints, name: str, targets: Sequence[str]) -> dict[str, str] | None:
+    """Return the product's words for the enum that a field or an attribute gives."""
+    found: dict[str, str] = {}
+    for key in (*reversed(targets), name):
+        found.update(hints.words.get(key, {}))
+    return found or None

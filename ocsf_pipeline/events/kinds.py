@@ -22,6 +22,10 @@ _EMAIL = re.compile(r"[^\s@<>\"',;]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,15}://\S+")
 _IP_PORT = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]{7,15}))[:/]([0-9]{1,5})")
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}.*")
+_INSTANT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.,][0-9]+)? ?"
+    r"(?:Z|UTC|[+-][0-9]{2}:?[0-9]{2})|1[0-9]{9}(?:\.[0-9]+)?|1[0-9]{12}|1[0-9]{15}|1[0-9]{18}"
+)
 _EPOCH = re.compile(r"1[0-9]{9}(?:[.][0-9]+)?|1[0-9]{12}|1[0-9]{15}|1[0-9]{18}")
 _INTEGER = re.compile(r"-?[0-9]{1,18}|0[xX][0-9A-Fa-f]{1,15}")
 _DECIMAL = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
@@ -50,6 +54,11 @@ def recognise_value(text: str | None) -> str:
     if len(text) in HASH_BY_LENGTH and _HEX.fullmatch(text) and not text.isdigit():
         return HASH_BY_LENGTH[len(text)]
     return next((kind for kind, pattern in _PATTERNS if pattern.fullmatch(text)), "text")
+
+
+def is_instant(text: str | None) -> bool:
+    """Whether a time leaves nothing open: a date with clock and zone, or an epoch."""
+    return text is not None and _INSTANT.fullmatch(text) is not None
 
 
 def is_ip(text: str) -> bool:

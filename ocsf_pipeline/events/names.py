@@ -11,6 +11,8 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
+_SERVER_SIDE = re.compile(r"^[sr]-(?=[a-z])")
+"""W3C extended: `s-ip` is the server's, `r-ip` the remote server's of a proxy."""
 MAX_SUFFIX_SEGMENTS = 3
 
 
@@ -37,7 +39,7 @@ def lookup_keys(path: Sequence[str]) -> Iterator[str]:
     the last name: `("event", "src", "geo", "city")` → `eventsrcgeocity`, `srcgeocity`, `geocity`,
     `srccity`, `eventcity`, `city`.
     """
-    segments = [join_words(part) for part in split_segments(path)]
+    segments = [join_words(_SERVER_SIDE.sub("server-", part)) for part in split_segments(path)]
     count = len(segments)
     starts = [0, *range(max(1, count - MAX_SUFFIX_SEGMENTS), count - 1)]
     keys = ["".join(segments[start:]) for start in starts]

@@ -18,16 +18,20 @@ from importlib.resources import files
 
 import yaml
 
+from ocsf_pipeline.events.values import PROTOCOLS
+
 _GAP = re.compile(r"\{([^{}]*)\}")
 _QUOTED = re.compile(r"['\"`]?(\{[^{}*.][^{}]*\})['\"`]?")
 _IP = r"(?:[0-9]{1,3}\.){3}[0-9]{1,3}|[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*"
 _HOST = r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?"
 _WORD = r"[^\s'\"()<>\[\],;](?:[^\s\"()<>\[\],;]*[^\s'\"()<>\[\],;:.])?"
+_PROTOCOL = "(?:" + "|".join(sorted((*PROTOCOLS, "ip", "ipsec"), key=len, reverse=True)) + r")\b"
 _BY_NAME: Mapping[str, str] = {
     "ip": _IP, "port": "[0-9]{1,5}", "pid": "[0-9]+", "bytes": "[0-9]+", "bytes_in": "[0-9]+",
     "bytes_out": "[0-9]+", "packets": "[0-9]+", "code": "[0-9]+", "protocol_num": "[0-9]{1,3}",
     "mac": "(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}|(?:[0-9A-Fa-f]{4}[.]){2}[0-9A-Fa-f]{4}",
-    "hostname": _HOST, "direction": "[A-Za-z]+", "protocol_name": "[A-Za-z][A-Za-z0-9]*",
+    "hostname": _HOST, "direction": "inbound|outbound|ingress|egress|incoming|outgoing|in|out",
+    "protocol_name": _PROTOCOL,
     "severity": "[0-7]", "event_code": "[A-Za-z0-9_]+",
     "interface_name": r"[A-Za-z0-9_./-]+", "status_detail": ".+?", "cmd_line": ".+?",
     "url_string": r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"<>]+",
@@ -75,18 +79,32 @@ def parse_phrase(text: str) -> Phrase:
         else:
             targets.append(piece)
             is_last = number == len(pieces) - 2 and not pieces[-1]
-            pattern += _gap_pattern(piece, is_last and not is_end)
+            inner = _choose_inner(piece, is_last and not is_end)
+            # Without any word around it, "no value" would be found in every text.
+            is_alone = len(pieces) == 3 and not any(pieces[::2])
+            pattern += f"({inner})" if is_alone else _quote_gap(inner)
     if not targets:
         raise PhraseError(f"the phrase {text!r} takes no value; write {{attribute}} for one")
     words = tuple(dict.fromkeys(" ".join(pieces[::2]).lower().split()))
     return Phrase(text, f"(?i){pattern}{'$' if is_end else ''}", tuple(targets), words)
 
 
-def _gap_pattern(target: str, is_open: bool) -> str:
+def _choose_inner(target: str, is_open: bool) -> str:
     inner = _BY_NAME.get(target.rpartition(".")[2], _WORD)
-    if is_open and inner == ".+?":
-        inner = ".+"
+    return ".+" if is_open and inner == ".+?" else inner
+
+
+def _quote_gap(inner: str) -> str:
     return rf"['\"`]?({inner}|-)['\"`]?"
+
+
+def make_pair_phrase(name: str, target: str) -> Phrase:
+    """Return the phrase of `Name: value` or `name=value` inside a text."""
+    inner = _choose_inner(target, is_open=False)
+    inner = "[^,;]+" if inner == ".+?" else inner
+    parts = r"[ _-]".join(map(re.escape, re.split(r"[ _-]", name)))
+    pattern = rf"(?i)(?:^|[\s,;(\[]){parts}\s?[=:]\s?{_quote_gap(inner)}"
+    return Phrase(f"{name}: {{{target}}}", pattern, (target,), ())
 
 
 @dataclass(frozen=True)

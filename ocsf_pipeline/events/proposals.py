@@ -7,36 +7,21 @@ here: choosing between them (`chooser`), the tables they use (`aliases`, `phrase
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-
-import polars as pl
+from collections.abc import Iterator
 
 from ocsf_pipeline.events.aliases import AliasTable
 from ocsf_pipeline.events.chooser import Proposal, hash_key
-from ocsf_pipeline.events.hints import ProductHints
+from ocsf_pipeline.events.hints import ProductHints, find_words
 from ocsf_pipeline.events.kinds import recognise_value
 from ocsf_pipeline.events.mapping import CAPTURED, CONSTANT, TextPattern
 from ocsf_pipeline.events.names import join_words, lookup_keys, split_segments, split_words
-from ocsf_pipeline.events.phrases import Phrase, parse_phrase
 from ocsf_pipeline.events.samples import Sample
 from ocsf_pipeline.events.schema_view import ClassView, SchemaView
 from ocsf_pipeline.events.shapes import Kind, Shape
 
 HINT, HINT_TEXT, OWN_PATH, TEXT, NAME, SENTENCE, VALUE, SIMILAR = range(8)
 """First part of a proposal's rank: the more telling evidence goes first."""
-TEXT_NAMES = frozenset({
-    "message", "msg", "text", "log", "rawmessage", "eventmessage", "logmessage", "shortmessage",
-    "fullmessage", "body", "description", "details", "eventdescription", "data", "reason",
-})  # fmt: skip
-MAX_PATTERNS = 6
-MIN_TEXT_CHARS = 12
-_TEXT_FIELDS = frozenset({
-    "message", "user", "src_ip", "src_port", "dst_ip", "dst_port", "program", "pid", "msgid",
-    "syslog_host", "sd_id",
-})  # fmt: skip
-"""What free text is read into; with other fields a log is structured."""
-_VAGUE = frozenset({
+VAGUE = frozenset({
     "name", "type", "id", "uid", "uuid", "guid", "value", "key", "status", "description", "title",
     "category", "action", "version", "result", "time", "kind", "code", "level", "state", "data",
     "detail", "details", "address", "domain", "count", "size", "start", "end", "method",
@@ -80,19 +65,12 @@ def propose_hints(hints: ProductHints, sample: Sample) -> Iterator[Proposal]:
         for number, targets in enumerate(groups if source else ()):
             yield Proposal(
                 (HINT, order, number), source or (), targets, f"pack {hints.product}: {name}",
-                sample.values.get(source or ()), _find_words(hints, name, targets), is_sure=True,
+                sample.values.get(source or ()), find_words(hints, name, targets), is_sure=True,
                 is_list=kinds.get(source or ()) is Kind.LIST, is_copy=number > 0,
             )  # fmt: skip
     for order, (target, value) in enumerate(hints.sets.items()):
         reason = f"pack {hints.product}"
         yield Proposal((HINT_TEXT, 10_000 + order), (CONSTANT, value), (target,), reason)
-
-
-def _find_words(hints: ProductHints, name: str, targets: Sequence[str]) -> dict[str, str] | None:
-    found: dict[str, str] = {}
-    for key in (*reversed(targets), name):
-        found.update(hints.words.get(key, {}))
-    return found or None
 
 
 def propose_own_paths(view: SchemaView, owner: ClassView, sample: Sample) -> Iterator[Proposal]:
@@ -105,12 +83,12 @@ def propose_own_paths(view: SchemaView, owner: ClassView, sample: Sample) -> Ite
             )
 
 
-def propose_names(aliases: AliasTable, sample: Sample) -> Iterator[Proposal]:
+def propose_names(aliases: AliasTable, owner: ClassView, sample: Sample) -> Iterator[Proposal]:
     """Propose attributes by the names of fields, whole paths before single names."""
     for position, (path, kind) in enumerate(list_sources(sample.shape)):
         value = sample.values.get(path)
         for rank, key in enumerate(lookup_keys(path)):
-            targets = aliases.targets.get(key)
+            targets = aliases.find_targets(key, owner.uid, owner.category_uid)
             if not targets or _is_vague(key, path, kind):
                 continue
             place = (NAME, rank, aliases.order[key], position)
@@ -125,7 +103,7 @@ def _is_vague(key: str, path: Path, kind: Kind) -> bool:
     if len(segments) < 2 or key != segments[-1]:
         return False
     if kind is Kind.RECORDS:
-        return key in _VAGUE
+        return key in VAGUE
     return key in _BOUND and segments[-2] not in _HOLDERS
 
 
@@ -141,120 +119,6 @@ def _settle_hash(targets: tuple[str, ...], value: str | None) -> tuple[str, ...]
         return targets
     key = hash_key(value)
     return tuple(item.replace("[*]", f"[{key}]") for item in targets) if key else ()
-
-
-@dataclass
-class TextFinder:
-    """Finds phrases in a sample's text fields; `patterns` are those that were found."""
-
-    sample: Sample
-    patterns: list[TextPattern]
-
-    def list_texts(self) -> list[tuple[Path, str]]:
-        """Return path and value of the fields that hold sentences."""
-        kinds = dict(list_sources(self.sample.shape))
-        return [
-            (path, value)
-            for path, value in self.sample.values.items()
-            if kinds.get(path) is Kind.TEXT
-            and join_words(path[-1]) in TEXT_NAMES
-            and len(value) >= MIN_TEXT_CHARS
-            and " " in value
-        ]
-
-    @property
-    def is_free_text(self) -> bool:
-        """Whether the logs are sentences, and their fields were read out of them."""
-        return (
-            "message" in self.sample.shape.fields and set(self.sample.shape.fields) <= _TEXT_FIELDS
-        )
-
-    def propose_hints(self, hints: ProductHints) -> Iterator[Proposal]:
-        """Propose what a pack's sentences say; of several that fit, the first."""
-        for path, text in self.list_texts():
-            phrases = [parse_phrase(written) for written, _sets in hints.texts]
-            found = match_phrases(phrases, text)
-            for order, (written, sets) in enumerate(hints.texts):
-                phrase, values = phrases[order], found[order]
-                if values is None:
-                    continue
-                reason = f"pack {hints.product}: {written}"
-                for target, value in sets.items():
-                    yield Proposal((HINT_TEXT, order), (CONSTANT, value), (target,), reason)
-                for item in self._propose(path, phrase, values, (HINT_TEXT, order), reason):
-                    words = _find_words(hints, item.targets[0], item.targets)
-                    yield Proposal(
-                        item.rank, item.source, item.targets, reason, item.sample, words, True
-                    )
-                return
-
-    def propose_phrases(self, phrases: Sequence[Phrase]) -> Iterator[Proposal]:
-        """Propose what general phrases take; a value that one took is not taken again."""
-        stage = TEXT if self.is_free_text else SENTENCE
-        for path, text in self.list_texts():
-            taken: set[str] = set()
-            found = match_phrases(phrases, text)
-            for order, (phrase, values) in enumerate(zip(phrases, found, strict=True)):
-                if len(self.patterns) >= MAX_PATTERNS:
-                    return
-                roots = {_root_of(target) for target in phrase.targets}
-                if values is None or roots & taken:
-                    continue
-                taken |= roots
-                reason = f"text {phrase.text}"
-                yield from self._propose(path, phrase, values, (stage, order), reason)
-
-    def _propose(
-        self, path: Path, phrase: Phrase, values: Sequence[str | None],
-        rank: tuple[float, ...], reason: str,
-    ) -> Iterator[Proposal]:  # fmt: skip
-        number = len(self.patterns)
-        self.patterns.append(TextPattern(path, phrase.pattern))
-        for group, (target, value) in enumerate(zip(phrase.targets, values, strict=True), start=1):
-            source = (CAPTURED, str(number), str(group))
-            yield Proposal(rank, source, _list_fallbacks(target), reason, value)
-
-
-def match_phrase(phrase: Phrase, text: str) -> list[str | None] | None:
-    """Return the values that a phrase takes out of a text, None where it is not in it."""
-    return match_phrases([phrase], text)[0]
-
-
-def match_phrases(phrases: Sequence[Phrase], text: str) -> list[list[str | None] | None]:
-    """Return what `match_phrase` does of each phrase, all found at once."""
-    lower = text.lower()
-    likely = [
-        number
-        for number, phrase in enumerate(phrases)
-        if all(word in lower for word in phrase.words)
-    ]
-    groups = [
-        pl.col("text").str.extract_groups(phrases[number].pattern).alias(str(number))
-        for number in likely
-    ]
-    found: list[list[str | None] | None] = [None] * len(phrases)
-    row = pl.DataFrame({"text": [text]}).select_seq(groups).row(0) if groups else ()
-    for number, values in zip(likely, row, strict=True):
-        if any(value is not None for value in values.values()):
-            found[number] = list(values.values())
-    return found
-
-
-def _root_of(target: str) -> str:
-    return target.rpartition(".")[0] or target
-
-
-def _list_fallbacks(target: str) -> tuple[str, ...]:
-    """A user acts in some classes and is acted on in others; packs name a device in others."""
-    if target.startswith("actor.user."):
-        return (target, target.removeprefix("actor."))
-    if target.startswith("user."):
-        return (target, f"actor.{target}")
-    if target.startswith("process."):
-        return (target, f"actor.{target}")
-    if target.startswith("src_endpoint."):
-        return (target, target.replace("src_endpoint", "device"))
-    return (target,)
 
 
 _ACTORS = frozenset({"principal", "actor", "initiator", "subject", "initiating", "caller"})
@@ -308,8 +172,9 @@ _CLOUDS = (
 _HEADER_TIME = (
     r"^(?:<[0-9]+>)?(?:[0-9] )?("
     r"[A-Z][a-z]{2} +[0-9]{1,2} (?:[0-9]{4} )?[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?"
-    r"|[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}[0-9.,]*(?:Z|[+-][0-9:]+)?)"
+    r"|[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}[0-9.,]*)(?:[^0-9.,Z+-]|$)"
 )
+"""A time in front of a text, unless it names its zone."""
 
 
 def propose_cloud(owner: ClassView, sample: Sample) -> Iterator[Proposal]:

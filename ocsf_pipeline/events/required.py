@@ -111,6 +111,7 @@ class PlanCloser:
                 node.fallback = _plain_stand_in(attribute)
         elif isinstance(node, Branch | Elements):
             node.is_required = True
+            _keep_one_element(node)
 
     def _stand_in(self, attribute: AttributeView, path: str, depth: int) -> Node:
         if attribute.object_type is None:
@@ -202,6 +203,14 @@ def _is_certain(node: Node) -> bool:
     if isinstance(node, Constant):
         return not node.unless
     return node.fallback is not None or node.column in CERTAIN_COLUMNS
+
+
+def _keep_one_element(node: Branch | Elements) -> None:
+    """Let a required array have its first element in every row."""
+    if isinstance(node, Elements) and not any(map(_is_certain, node.items.values())):
+        first = next(iter(node.items.values()), None)
+        if isinstance(first, Branch):
+            first.is_required = True
 
 
 def _is_guard(node: Node) -> bool:

@@ -51,6 +51,8 @@ PACK_PRODUCT = "@pack_product"
 PACK_VENDOR = "@pack_vendor"
 MAX_OUTPUTS = 64
 RAW_COLUMN = "@raw"
+_NO_HOSTS = ("", "localhost", "localhost.localdomain")
+"""What a device without a name writes in front of its logs."""
 SEVERITY_COLUMN = "@severity"
 TEMPLATE_SCHEMA = pl.Schema(
     {
@@ -101,7 +103,7 @@ def base_columns() -> list[pl.Expr]:
         _name_source().alias(PRODUCT_COLUMN),
         vendor.alias(VENDOR_COLUMN),
         _filled("severity").alias(SEVERITY_COLUMN),
-        _filled("host").alias(HOST_COLUMN),
+        pl.when(~pl.col("host").is_in(_NO_HOSTS)).then("host").alias(HOST_COLUMN),
         _filled("message").alias(MESSAGE_COLUMN),
         pl.col("raw").alias(RAW_COLUMN),
         pl.col("fields").fill_null("{}"),

@@ -18,8 +18,8 @@ from ocsf_pipeline.events.hints import (
 )
 from ocsf_pipeline.events.kinds import recognise_value, split_port
 from ocsf_pipeline.events.phrases import PhraseError, parse_phrase
-from ocsf_pipeline.events.proposals import match_phrase
 from ocsf_pipeline.events.schema_view import view_schema
+from ocsf_pipeline.events.sentences import match_phrase
 from ocsf_pipeline.knowledge.packs import SourcePack, parse_pack
 from ocsf_pipeline_tests.fakes.mapped_logs import (
     MapLogs,
