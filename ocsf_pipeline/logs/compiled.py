@@ -132,20 +132,21 @@ def find_places(texts: pl.Series) -> TextPlaces:
 
 
 @compile_loop
-def _write_views(
-    data: Any, starts: Any, stops: Any, homes: Any, bases: Any, views: Any, is_set: Any
+def write_views(
+    data: Any, starts: Any, stops: Any, rows: Any, homes: Any, bases: Any, views: Any, is_set: Any
 ) -> None:
-    for row in range(starts.size):
-        if starts[row] < 0:
+    """Write Arrow's 16 bytes of a string view per text: short text itself, or where it stands."""
+    for number in range(starts.size):
+        if starts[number] < 0:
             continue
-        is_set[row] = True
-        start = starts[row]
-        length = stops[row] - start
-        views[row, 0] = length
+        is_set[number] = True
+        start = starts[number]
+        length = stops[number] - start
+        views[number, 0] = length
         if length > _LONGEST_INLINE:
-            home = homes[row]
-            views[row, 2] = home
-            views[row, 3] = start - bases[home]
+            home = homes[rows[number]]
+            views[number, 2] = home
+            views[number, 3] = start - bases[home]
             length = 4
         word = 1
         end = start + length
@@ -155,23 +156,36 @@ def _write_views(
             for place in range(start, min(start + 4, end)):
                 value |= np.uint32(data[place]) << shift
                 shift += np.uint32(8)
-            views[row, word] = value
+            views[number, word] = value
             word += 1
             start += 4
 
 
 def cut_texts(
-    places: TextPlaces, starts: npt.NDArray[np.int64], stops: npt.NDArray[np.int64], name: str
+    texts: TextPlaces,
+    rows: npt.NDArray[np.intp],
+    starts: npt.NDArray[np.int64],
+    stops: npt.NDArray[np.int64],
+    name: str,
 ) -> pl.Series:
-    """Return a part of each text, not copied: `places.data[start:stop]`; null where start is -1."""
-    height = len(starts)
-    views = np.zeros((height, 4), dtype=np.uint32)
-    is_set = np.zeros(height, dtype=np.bool_)
-    _write_views(places.data, starts, stops, places.homes, places.bases, views, is_set)
+    """Return a part of each of `rows`, not copied; null where its start is below 0."""
+    views = np.zeros((len(rows), 4), dtype=np.uint32)
+    is_set = np.zeros(len(rows), dtype=np.bool_)
+    write_views(texts.data, starts, stops, rows, texts.homes, texts.bases, views, is_set)
+    return make_texts(views, is_set, texts.buffers, name)
+
+
+def make_texts(
+    views: npt.NDArray[np.uint32],
+    is_set: npt.NDArray[np.bool_],
+    buffers: tuple[pa.Buffer, ...],
+    name: str,
+) -> pl.Series:
+    """Return the String column that views into buffers make."""
     validity = None
     if not is_set.all():
         validity = pa.py_buffer(np.packbits(is_set, bitorder="little"))
     array = pa.Array.from_buffers(
-        pa.string_view(), height, [validity, pa.py_buffer(views), *places.buffers]
+        pa.string_view(), len(is_set), [validity, pa.py_buffer(views), *buffers]
     )
     return pl.Series(name, array)

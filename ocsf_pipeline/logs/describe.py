@@ -6,10 +6,9 @@ Does not belong here: reading formats, the identity of templates. Adds DESCRIBED
 
 from __future__ import annotations
 
-import re
-
 import polars as pl
 
+from ocsf_pipeline.logs import found
 from ocsf_pipeline.logs.frames import compute_by_key, compute_where
 from ocsf_pipeline.logs.jsontext import unescape_column
 from ocsf_pipeline.logs.registry import ResolvedShapes, TemplateRegistry
@@ -20,17 +19,15 @@ from ocsf_pipeline.logs.shapes import (
     mask_words,
     refine_shapes,
 )
+from ocsf_pipeline.logs.survey import Survey
 from ocsf_pipeline.logs.templates import identify_refined, identify_template
 from ocsf_pipeline.logs.times import TIME_PATTERN
+from ocsf_pipeline.logs.values import HOST_OBJECT, ValueReader
 
 _TIME_IN_TEXT = rf"(?:^|[ \t\[(\"<|,=:])({TIME_PATTERN})"
 _TIME_HEAD = 400
 # A clock alone is no time; a day with a clock, or a number of seconds, is.
 _DATED = r"^[0-9]{8}T|^[0-9]{9,19}(?:\.[0-9]+)?\s*$|(?:[0-9]{4}|[A-Z][a-z][a-z]).*[0-9]:[0-9][0-9]"
-_STRING = r'"((?:[^"\\]|\\.)*)"'
-_NESTED_HOST = (
-    r'"(?i:host|device|computer|agent|endpoint)":\{[^{}]*?"(?i:name|hostname)":"([^"\\]+)"'
-)
 _SYSLOG_SEVERITIES = (
     "emergency", "alert", "critical", "error", "warning", "notice", "informational", "debug",
 )  # fmt: skip
@@ -86,19 +83,25 @@ def _describe_template(resolved: ResolvedShapes) -> list[pl.Series]:
 
 def describe_structured(frame: pl.DataFrame, registry: TemplateRegistry) -> pl.DataFrame:
     """Structured logs say what they are in their fields."""
-    keys = _find_structures(frame, registry)
+    survey = registry.keys.survey(frame["fields"])
+    reader = ValueReader(survey, registry.keys.table)
+    keys = _find_structures(frame, survey)
     resolved = registry.resolve_keys(
         keys, lambda rows: _build_shapes(frame[rows]), identify_template
     )
     if all(template.is_final for template in resolved.templates):
-        return _describe_parts(frame, resolved)
+        return _describe_parts(frame, resolved, reader)
     final = resolved.column(lambda template: template.template_id or None).is_not_null()
-    refined, coarse = frame.filter(~final), resolved.filter(~final)
+    refined, coarse, finer_reader = (
+        frame.filter(~final),
+        resolved.filter(~final),
+        reader.filter(~final),
+    )
     finer = pl.DataFrame(
         {
             "key": keys.filter(~final),
             "nested": _extract_names(refined, coarse),
-            "words": _extract_words(refined, coarse),
+            "words": _extract_words(refined, coarse, finer_reader),
         }
     ).select("key", pl.col("nested").fill_null(""), mask_words(pl.col("words")))
 
@@ -108,15 +111,18 @@ def describe_structured(frame: pl.DataFrame, registry: TemplateRegistry) -> pl.D
         return finer[rows].select(whole.alias("s"))["s"]
 
     finer_keys = finer.select(pl.struct("key", "nested", "words").hash(_REFINED))["key"]
-    parts = [_describe_parts(refined, registry.resolve_keys(finer_keys, refine, identify_refined))]
+    finer_resolved = registry.resolve_keys(finer_keys, refine, identify_refined)
+    parts = [_describe_parts(refined, finer_resolved, finer_reader)]
     if final.any():
-        parts.append(_describe_parts(frame.filter(final), resolved.filter(final)))
+        parts.append(
+            _describe_parts(frame.filter(final), resolved.filter(final), reader.filter(final))
+        )
     return pl.concat(parts) if len(parts) > 1 else parts[0]
 
 
-def _find_structures(frame: pl.DataFrame, registry: TemplateRegistry) -> pl.Series:
+def _find_structures(frame: pl.DataFrame, survey: Survey) -> pl.Series:
     """Return 64 bits per row that stand for its shape."""
-    structure = registry.keys.survey(frame["fields"]).structure
+    structure = survey.structure
     unknown = structure.is_null()
     if unknown.any():
         rows = unknown.arg_true()
@@ -140,20 +146,19 @@ def _extract_names(frame: pl.DataFrame, resolved: ResolvedShapes) -> pl.Series:
     )
 
 
-def _extract_words(frame: pl.DataFrame, resolved: ResolvedShapes) -> pl.Series:
+def _extract_words(frame: pl.DataFrame, resolved: ResolvedShapes, reader: ValueReader) -> pl.Series:
     keys, codes = resolved.group_by(lambda template: template.words_key)
-
-    def extract(code: int, part: pl.DataFrame) -> pl.Series:
-        return part["fields"].str.extract(f"{_literal(keys[code])}{_STRING}")
-
-    return compute_by_key(frame.select("fields"), codes, extract, _STRING_TYPE)
+    return reader.read(frame["fields"], keys, codes, found.TEXT)
 
 
-def _rename_repeated(frame: pl.DataFrame, resolved: ResolvedShapes) -> pl.DataFrame:
-    """Give the second value of a key its own name: `msg`, `msg_2`; JSON readers would keep one."""
+def _rename_repeated(frame: pl.DataFrame, resolved: ResolvedShapes) -> pl.Series | None:
+    """Give the second value of a key its own name: `msg`, `msg_2`; JSON readers would keep one.
+
+    Returns the fields written anew, null where nothing repeats; None where no row needs it.
+    """
     repeats, codes = resolved.group_by(lambda template: template.repeated_keys or None)
     if not repeats:
-        return frame
+        return None
 
     def rename(code: int, part: pl.DataFrame) -> pl.Series:
         fields = part["fields"]
@@ -165,35 +170,37 @@ def _rename_repeated(frame: pl.DataFrame, resolved: ResolvedShapes) -> pl.DataFr
                 fields = fields.str.replace(hidden, plain, literal=True)
         return fields
 
-    renamed = compute_by_key(frame.select("fields"), codes, rename, _STRING_TYPE)
-    return frame.with_columns(renamed.fill_null(frame["fields"]).alias("fields"))
+    return compute_by_key(frame.select("fields"), codes, rename, _STRING_TYPE)
 
 
-def _describe_parts(frame: pl.DataFrame, resolved: ResolvedShapes) -> pl.DataFrame:
-    frame = _rename_repeated(frame, resolved)
-    host = _extract_host(frame, resolved)
+def _describe_parts(
+    frame: pl.DataFrame, resolved: ResolvedShapes, reader: ValueReader
+) -> pl.DataFrame:
+    renamed = _rename_repeated(frame, resolved)
+    if renamed is not None:
+        reader = reader.forget(renamed.is_not_null())
+        frame = frame.with_columns(renamed.fill_null(frame["fields"]).alias("fields"))
+    host = _extract_host(frame, resolved, reader)
     return frame.with_columns(
-        _extract_time(frame, resolved).alias("own_time"),
+        _extract_time(frame, resolved, reader).alias("own_time"),
         pl.coalesce("header_host", host, "envelope_host").alias("host"),
-        _extract_severity(frame, resolved).fill_null(_read_priority(frame)).alias("severity"),
-        _extract_message(frame, resolved).alias("message"),
+        _extract_severity(frame, resolved, reader)
+        .fill_null(_read_priority(frame))
+        .alias("severity"),
+        _extract_message(frame, resolved, reader).alias("message"),
         *_describe_template(resolved),
     )
 
 
-def _extract_time(frame: pl.DataFrame, resolved: ResolvedShapes) -> pl.Series:
+def _extract_time(frame: pl.DataFrame, resolved: ResolvedShapes, reader: ValueReader) -> pl.Series:
     keys, codes = resolved.group_by(lambda template: template.time_key)
-
-    def extract(code: int, part: pl.DataFrame) -> pl.Series:
-        if keys[code] == "date+time":
-            date = pl.col("fields").str.extract(r'"date":"([0-9]{4}[-/][0-9]{2}[-/][0-9]{2})"')
-            clock = pl.col("fields").str.extract(r'"time":"([0-9]{2}:[0-9]{2}:[0-9]{2}[^"]{0,9})"')
-            alone = pl.col("fields").str.extract(r'"time":"?([^"\]}]+)')
-            both = pl.concat_str(date, clock, separator=" ")
-            return part.select(pl.coalesce(both, alone).alias("t"))["t"]
-        return part["fields"].str.extract(rf'{_literal(keys[code])}"?([^"\]}}]+)')
-
-    own = compute_by_key(frame.select("fields"), codes, extract, _STRING_TYPE)
+    own = reader.read(
+        frame["fields"],
+        keys,
+        codes,
+        found.OPEN,
+        {"date+time": (found.UNSURE, _read_date_and_time)},
+    )
     # What the keys do not hold may stand anywhere in the text.
     in_raw = pl.coalesce(
         "header_time", pl.col("raw").str.head(_TIME_HEAD).str.extract(_TIME_IN_TEXT)
@@ -205,36 +212,37 @@ def _extract_time(frame: pl.DataFrame, resolved: ResolvedShapes) -> pl.Series:
     return pl.select(pl.when(is_time).then(own).otherwise(other).alias("own_time")).to_series()
 
 
-def _extract_host(frame: pl.DataFrame, resolved: ResolvedShapes) -> pl.Series:
+def _read_date_and_time(fields: pl.Series) -> pl.Series:
+    text = pl.col("fields")
+    date = text.str.extract(r'"date":"([0-9]{4}[-/][0-9]{2}[-/][0-9]{2})"')
+    clock = text.str.extract(r'"time":"([0-9]{2}:[0-9]{2}:[0-9]{2}[^"]{0,9})"')
+    alone = text.str.extract(r'"time":"?([^"\]}]+)')
+    both = pl.concat_str(date, clock, separator=" ")
+    return fields.to_frame("fields").select(pl.coalesce(both, alone).alias("t"))["t"]
+
+
+def _extract_host(frame: pl.DataFrame, resolved: ResolvedShapes, reader: ValueReader) -> pl.Series:
     keys, codes = resolved.group_by(lambda template: template.host_key)
-
-    def extract(code: int, part: pl.DataFrame) -> pl.Series:
-        if keys[code] == "host{}":
-            return part["fields"].str.extract(_NESTED_HOST)
-        return part["fields"].str.extract(rf'{_literal(keys[code])}"([^"\\]{{1,253}})"')
-
-    return compute_by_key(frame.select("fields"), codes, extract, _STRING_TYPE)
+    return reader.read(
+        frame["fields"], keys, codes, found.NAME,
+        {HOST_OBJECT: (found.NESTED_NAME, _read_host_object)},
+    )  # fmt: skip
 
 
-def _extract_severity(frame: pl.DataFrame, resolved: ResolvedShapes) -> pl.Series:
+def _read_host_object(fields: pl.Series) -> pl.Series:
+    return fields.str.extract(found.PATTERNS[found.NESTED_NAME])
+
+
+def _extract_severity(
+    frame: pl.DataFrame, resolved: ResolvedShapes, reader: ValueReader
+) -> pl.Series:
     keys, codes = resolved.group_by(lambda template: template.severity_key)
-
-    def extract(code: int, part: pl.DataFrame) -> pl.Series:
-        value = part["fields"].str.extract(rf'{_literal(keys[code])}"?([^",}}\]{{\[\\]{{1,24}})')
-        return value.str.to_lowercase()
-
-    return compute_by_key(frame.select("fields"), codes, extract, _STRING_TYPE)
+    value = reader.read(frame["fields"], keys, codes, found.WORD)
+    return value.str.to_lowercase()
 
 
-def _extract_message(frame: pl.DataFrame, resolved: ResolvedShapes) -> pl.Series:
+def _extract_message(
+    frame: pl.DataFrame, resolved: ResolvedShapes, reader: ValueReader
+) -> pl.Series:
     keys, codes = resolved.group_by(lambda template: template.message_key)
-
-    def extract(code: int, part: pl.DataFrame) -> pl.Series:
-        return part["fields"].str.extract(f"{_literal(keys[code])}{_STRING}")
-
-    return unescape_column(compute_by_key(frame.select("fields"), codes, extract, _STRING_TYPE))
-
-
-def _literal(key: str) -> str:
-    """Return the pattern of a key as it stands in JSON text: a literal, so that search is fast."""
-    return f'"{re.escape(key)}":'
+    return unescape_column(reader.read(frame["fields"], keys, codes, found.TEXT))

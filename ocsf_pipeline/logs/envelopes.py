@@ -2,7 +2,7 @@
 
 Belongs here: telling JSON lines from other text, checking them, and taking the original out of what
 Vector, Docker, Fluent Bit, Filebeat, Splunk's HEC, CloudWatch and OpenTelemetry wrap around it.
-Does not belong here: what the original says.
+Does not belong here: what the original says, the pass that opens the commonest (`payloads`).
 """
 
 from __future__ import annotations
@@ -15,22 +15,14 @@ import polars as pl
 
 from ocsf_pipeline.logs.frames import compute_where, spread
 from ocsf_pipeline.logs.jsontext import check_json, compact_json
-from ocsf_pipeline.logs.survey import KeyMeanings
+from ocsf_pipeline.logs.meanings import OUTER_KEYS
+from ocsf_pipeline.logs.payloads import open_payloads
+from ocsf_pipeline.logs.survey import KeyMeanings, Survey
 
 # A brace alone may begin a GUID or a template; a quote or a closing brace after it means JSON.
 _JSON_START = r'^\s*\{\s*["}]'
 _MAX_LAYERS = 3
-_FIELDS = pl.Schema(
-    dict.fromkeys(
-        (
-            "message", "log", "line", "raw", "_raw", "event", "body", "timestamp", "time",
-            "@timestamp", "date", "host", "hostname", "source_type", "stream", "kubernetes",
-            "agent", "ecs", "@version", "sourcetype", "index", "attributes", "severity_text",
-            "severityText",
-        ),
-        pl.String,
-    )
-)  # fmt: skip
+ENVELOPE_SCHEMA = pl.Schema(dict.fromkeys(OUTER_KEYS, pl.String))
 _ALONE = r'^\{"(?:line|raw|_raw|message|log)": ?"(?:[^"\\]|\\.)*"\}\s*$'
 _CLOUDWATCH = r'^\{"id": ?"[0-9]+", ?"timestamp": ?[0-9]+, ?"message": ?"'
 # Fields of Beats that hold what was parsed out of the message: they say more than it does.
@@ -79,21 +71,47 @@ def _open_layer(lines: pl.DataFrame, keys: KeyMeanings, layer: int) -> list[pl.D
         parts.append(_finish_layer(bare.with_columns(pl.col("raw").alias("fields")), None))
         if is_bare.all():
             return parts
-        candidates = candidates.filter(~is_bare)
-    texts, parsed = check_json(candidates["raw"], _FIELDS)
-    candidates = candidates.with_columns(texts.alias("fields"))
-    if layer < _MAX_LAYERS:
-        inner = _find_inner(candidates["raw"], parsed)
-        held = inner["inner"].is_not_null()
-        if held.any():
-            enveloped = candidates if held.all() else candidates.filter(held)
-            parts += _open_envelopes(enveloped, inner.filter(held), keys, layer)
-            candidates = candidates.filter(~held)
-    if not candidates.is_empty():
-        candidates = candidates.with_columns(compact_json(candidates["fields"]).alias("fields"))
+    finished, opened = _open_wrapped(candidates, survey, keys, layer)
+    if not finished.is_empty():
         # Inside an envelope what only looks like JSON is text: nothing was cut off.
-        parts.append(_finish_layer(candidates, "invalid" if layer == 0 else None))
+        parts.append(_finish_layer(finished, "invalid" if layer == 0 else None))
+    if opened:
+        inside = pl.concat(opened, how="diagonal") if len(opened) > 1 else opened[0]
+        parts += _open_layer(inside, keys, layer + 1)
     return parts
+
+
+def _open_wrapped(
+    lines: pl.DataFrame, survey: Survey, keys: KeyMeanings, layer: int
+) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
+    """Return the lines that are no envelopes, with `fields`, and what envelopes hold, as lines."""
+    may_open = (survey.has_keys & survey.may_wrap.to_numpy()) if layer < _MAX_LAYERS else None
+    is_left = (~survey.is_plain | survey.may_wrap).to_numpy()
+    finished, opened = [], []
+    if may_open is not None and may_open.any():
+        payloads = open_payloads(survey.keys, np.flatnonzero(may_open), keys.table)
+        is_left[payloads.rows] = is_left[payloads.others] = False
+        if len(payloads.rows):
+            opened.append(_take_inner(lines[payloads.rows], payloads.said))
+        if len(payloads.others):
+            others = lines[payloads.others]
+            finished.append(others.with_columns(pl.col("raw").alias("fields")))
+    if is_left.any():
+        left = lines if is_left.all() else lines.filter(is_left)
+        texts, parsed = check_json(left["raw"], ENVELOPE_SCHEMA)
+        left = left.with_columns(texts.alias("fields"))
+        if layer < _MAX_LAYERS:
+            inner = find_inner(left["raw"], parsed)
+            held = inner["inner"].is_not_null()
+            if held.any():
+                enveloped = left if held.all() else left.filter(held)
+                opened.append(_take_inner(enveloped.drop("fields"), inner.filter(held)))
+                left = left.filter(~held)
+        finished.append(left)
+    done = pl.concat(finished) if finished else lines.clear()
+    if done.is_empty():
+        return done, opened
+    return done.with_columns(compact_json(done["fields"]).alias("fields")), opened
 
 
 def _finish_layer(frame: pl.DataFrame, otherwise: str | None) -> pl.DataFrame:
@@ -103,7 +121,7 @@ def _finish_layer(frame: pl.DataFrame, otherwise: str | None) -> pl.DataFrame:
     return frame.with_columns(format_name.alias("format"), *_null_columns(*absent))
 
 
-def _find_inner(raw: pl.Series, parsed: pl.DataFrame) -> pl.DataFrame:
+def find_inner(raw: pl.Series, parsed: pl.DataFrame) -> pl.DataFrame:
     """Return `inner` (null where there is no envelope), `is_object`, and what the envelope says."""
     frame = parsed.with_columns(raw.alias("_line"))
     left = pl.Series("left", [True]).new_from_index(0, len(frame))
@@ -214,10 +232,8 @@ _RULES = (
 )
 
 
-def _open_envelopes(
-    frame: pl.DataFrame, inner: pl.DataFrame, keys: KeyMeanings, layer: int
-) -> list[pl.DataFrame]:
-    """Read what envelopes hold, as lines of their own; an outer envelope's time and host stay."""
+def _take_inner(frame: pl.DataFrame, inner: pl.DataFrame) -> pl.DataFrame:
+    """Return what envelopes hold as lines of their own; an outer envelope's time and host stay."""
     said = inner.select("envelope_time", "envelope_host")
     if "envelope_time" in frame.columns:
         outer = frame.select("envelope_time", "envelope_host")
@@ -231,5 +247,5 @@ def _open_envelopes(
                 pl.when(inner["is_object"]).then(pl.col("raw")),
             ).alias(_LINE)
         )
-    opened = frame.drop("fields", *(n for n in said.columns if n in frame.columns)).hstack(said)
-    return _open_layer(opened.with_columns(inner["inner"].alias("raw")), keys, layer + 1)
+    opened = frame.drop(*(n for n in said.columns if n in frame.columns)).hstack(said)
+    return opened.with_columns(inner["inner"].alias("raw"))

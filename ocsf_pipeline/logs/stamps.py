@@ -162,7 +162,12 @@ def _read_iso(data: Any, at: int, end: int) -> Any:
             return _UNREAD
         micros += _read_fraction(data, at + 1, stop)
         at = stop
-    if at == end or (data[at] == _LETTER_Z and at + 1 == end):
+    # A zone needs a sign, and no letter stands behind it.
+    has_sign = False
+    for place in range(at, end):
+        if data[place] == _PLUS or data[place] == _MINUS:
+            has_sign = True
+    if not has_sign or 97 <= data[end - 1] | 32 <= 122:
         return micros
     zone = _read_zone(data, at, end)
     return micros - zone * 60 * _SECOND if zone != -10_000 else _UNREAD

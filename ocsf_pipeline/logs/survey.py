@@ -1,7 +1,7 @@
 r"""One compiled pass over JSON texts: is it plain compact JSON, and which structure does it have.
 
-Belongs here: the pass, and the memory of what key names mean to it. Does not belong here: what a
-structure is called (`shapes`, `templates`).
+Belongs here: the pass, and what it finds. Does not belong here: what key names mean
+(`meanings`), what their values say (`found`, `payloads`), what a structure is called (`shapes`).
 
 The pass is strict in what it vouches for and leaves the rest to slower readers: spaces between
 tokens, `\u` escapes, exponents, deep nesting. Two texts of equal structure have equal structured
@@ -10,9 +10,6 @@ shapes; the converse need not hold.
 
 from __future__ import annotations
 
-import re
-import secrets
-import threading
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,32 +26,31 @@ from ocsf_pipeline.logs.compiled import (
     OPEN_ARRAY,
     OPEN_OBJECT,
     QUOTE,
+    TextPlaces,
     compile_loop,
+    find_places,
     hash_bytes,
-    open_texts,
 )
-from ocsf_pipeline.logs.shapes import MAX_TOKENS, NAMING_KEYS, SORTING_KEYS
+from ocsf_pipeline.logs.meanings import (
+    HOLDS_HOST,
+    NAMES,
+    OUTER_SHIFT,
+    SAYS,
+    SORTS,
+    WRAPS,
+    MeaningTable,
+)
+from ocsf_pipeline.logs.shapes import MAX_TOKENS
 
-PLAIN, PAYLOAD, UNKNOWN = 1, 2, 4
-"""Flags of a text: it is compact JSON, an object; it may be an envelope; a key was new."""
-_NAMES, _SORTS, _WRAPS = 1, 2, 4
-"""What a key means: its value names the event, or sorts it; it may hold the log of an envelope."""
-PAYLOAD_KEYS = ("message", "log", "line", "raw", "_raw", "event", "body")
+PLAIN, PAYLOAD, UNKNOWN, CROWDED = 1, 2, 4, 8
+"""Flags of a text: it is compact JSON, an object; it may be an envelope; a key was new; its telling
+keys found no room."""
 _MAX_DEPTH = 60
 _MAX_UNKNOWN = 4_096
-_MAX_KEYS = 100_000
 _ROUNDS = 4
+_KEYS_PER_TEXT, _KEYS_OF_ALL = 12, 1_024
+"""Room for telling keys: on average, and for few texts."""
 _LONGEST_INTEGER, _LONGEST_DECIMAL = 18, 24
-
-_PREFIX = r"(?:[a-z0-9_@\-]+\.)*"
-_NAMING = re.compile(rf"{_PREFIX}(?:{NAMING_KEYS})", re.IGNORECASE)
-_SORTING = re.compile(rf"{_PREFIX}(?:{SORTING_KEYS})", re.IGNORECASE)
-
-
-def _classify_key(name: str) -> int:
-    means = _NAMES if _NAMING.fullmatch(name) else 0
-    means |= _SORTS if _SORTING.fullmatch(name) else 0
-    return means | (_WRAPS if name in PAYLOAD_KEYS else 0)
 
 
 @compile_loop
@@ -120,16 +116,16 @@ def _is_telling(data: Any, start: int, stop: int, means: int) -> bool:
             longest = max(longest, run)
         else:
             run = 0
-    names = means & _NAMES != 0 and runs <= 4 and longest <= 5
-    return names or (means & _SORTS != 0 and runs <= 1 and longest <= 2 and not has_slash)
+    names = means & NAMES != 0 and runs <= 4 and longest <= 5
+    return names or (means & SORTS != 0 and runs <= 1 and longest <= 2 and not has_slash)
 
 
 @compile_loop
 def _survey_text(
     data: Any, at: int, end: int, seed: Any, slots: Any, meanings: Any, unknown: Any,
-    unknown_count: Any, result: Any, row: int,
+    unknown_count: Any, result: Any, row: int, keys: Any, places: Any, kinds: Any, cursor: Any,
 ) -> int:  # fmt: skip
-    """Write the structure of one text; return its flags."""
+    """Write the structure of one text and where its telling keys stand; return its flags."""
     flags = PLAIN
     structure = seed
     tokens = 0
@@ -146,7 +142,7 @@ def _survey_text(
         in_object = (objects >> np.uint64(depth)) & np.uint64(1) != 0
         byte = data[at]
         is_closing = is_opened and byte == (CLOSE_OBJECT if in_object else CLOSE_ARRAY)
-        means = 0
+        means = np.int64(0)
         after_key = False
         if not is_closing:
             if in_object:
@@ -166,9 +162,19 @@ def _survey_text(
                 while slots[place] != key and slots[place] != 0:
                     place = (place + 1) & mask
                 if slots[place] == key:
-                    means = meanings[place]
-                    if means & _WRAPS != 0 and depth == 1:
+                    means = np.int64(meanings[place])
+                    if means & WRAPS != 0 and depth == 1:
                         flags |= PAYLOAD
+                    outer = means >> OUTER_SHIFT if depth == 1 else 0
+                    if outer != 0 or means & (SAYS | HOLDS_HOST) != 0:
+                        count = cursor[0]
+                        if count < keys.size:
+                            keys[count] = key
+                            places[count] = at + 2
+                            kinds[count] = (outer << OUTER_SHIFT) | (means & 255)
+                            cursor[0] = count + 1
+                        else:
+                            flags |= CROWDED
                 else:
                     flags |= UNKNOWN
                     count = unknown_count[0]
@@ -254,15 +260,36 @@ def _survey_text(
 
 @compile_loop
 def _survey_texts(
-    data: Any, offsets: Any, rows: Any, seed: Any, slots: Any, meanings: Any, unknown: Any,
-    unknown_count: Any, structures: Any, flags: Any,
+    data: Any, starts: Any, stops: Any, rows: Any, seed: Any, slots: Any, meanings: Any,
+    unknown: Any, unknown_count: Any, structures: Any, flags: Any, keys: Any, places: Any,
+    kinds: Any, cursor: Any, firsts: Any, lasts: Any,
 ) -> None:  # fmt: skip
     for place in range(rows.size):
         row = rows[place]
+        firsts[row] = cursor[0]
         flags[row] = _survey_text(
-            data, offsets[row], offsets[row + 1], seed, slots, meanings, unknown, unknown_count,
-            structures, row,
+            data, starts[row], stops[row], seed, slots, meanings, unknown, unknown_count,
+            structures, row, keys, places, kinds, cursor,
         )  # fmt: skip
+        if flags[row] & (PLAIN | UNKNOWN | CROWDED) != PLAIN:
+            cursor[0] = firsts[row]
+        lasts[row] = cursor[0]
+
+
+@dataclass(frozen=True)
+class TellingKeys:
+    """Where keys that say more than structure stand in texts: one entry per such key."""
+
+    texts: TextPlaces
+    keys: npt.NDArray[np.uint64]
+    """The hash of each key."""
+    places: npt.NDArray[np.int64]
+    """Where the value of each begins in the texts' data."""
+    kinds: npt.NDArray[np.uint16]
+    """What each means; the number of an outer key only at the top of its text."""
+    firsts: npt.NDArray[np.int64]
+    lasts: npt.NDArray[np.int64]
+    """Per text its entries, in their order; none where it is not plain, or they found no room."""
 
 
 @dataclass(frozen=True)
@@ -275,57 +302,50 @@ class Survey:
     """True where a key is there that may hold the log of an envelope."""
     structure: pl.Series
     """64 bits of the structure, different in each process; null where it is not known."""
+    has_keys: npt.NDArray[np.bool_]
+    """True where `keys` holds all telling keys of a plain text."""
+    keys: TellingKeys
 
 
 @dataclass
 class KeyMeanings:
     """What the keys met so far mean, shared by the threads that read."""
 
-    _seed: np.uint64 = field(default_factory=lambda: np.uint64(secrets.randbits(63) | 1))
-    _guard: threading.Lock = field(default_factory=threading.Lock)
-    _known: dict[int, int] = field(default_factory=dict)
-    _tables: tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint8]] = field(
-        default_factory=lambda: (np.zeros(8, np.uint64), np.zeros(8, np.uint8))
-    )
+    table: MeaningTable = field(default_factory=MeaningTable)
 
     def survey(self, texts: pl.Series) -> Survey:
         """Survey texts; null counts as no JSON."""
-        data, offsets, _buffer = open_texts(texts)
+        found = find_places(texts)
         flags = np.zeros(len(texts), dtype=np.uint8)
         structures = np.zeros(len(texts), dtype=np.uint64)
+        firsts = np.zeros(len(texts), dtype=np.int64)
+        lasts = np.zeros(len(texts), dtype=np.int64)
+        room = len(texts) * _KEYS_PER_TEXT + _KEYS_OF_ALL
+        keys = np.empty(room, dtype=np.uint64)
+        places = np.empty(room, dtype=np.int64)
+        kinds = np.empty(room, dtype=np.uint16)
+        cursor = np.zeros(1, dtype=np.int64)
         rows: npt.NDArray[np.intp] = np.arange(len(texts))
         for _round in range(_ROUNDS):
             unknown = np.zeros((_MAX_UNKNOWN, 2), dtype=np.int64)
             count = np.zeros(1, dtype=np.int64)
-            slots, meanings = self._tables
+            slots, meanings = self.table.arrays
             _survey_texts(
-                data, offsets, rows, self._seed, slots, meanings, unknown, count, structures, flags
-            )
+                found.data, found.starts, found.stops, rows, self.table.seed, slots, meanings,
+                unknown, count, structures, flags, keys, places, kinds, cursor, firsts, lasts,
+            )  # fmt: skip
             rows = np.flatnonzero(flags & UNKNOWN)
-            if not len(rows) or len(self._known) > _MAX_KEYS:
+            if not len(rows) or self.table.is_full:
                 break
-            self._learn({bytes(data[start:stop]) for start, stop in unknown[: count[0]]})
+            self.table.learn(
+                {bytes(found.data[start:stop]).decode() for start, stop in unknown[: count[0]]}
+            )
         is_known = (flags & (PLAIN | UNKNOWN)) == PLAIN
         structure = pl.Series("structure", structures)
         return Survey(
             pl.Series("is_plain", is_known),
             pl.Series("may_wrap", (flags & PAYLOAD) != 0),
-            structure.set(pl.Series(~is_known), None),
+            structure if is_known.all() else structure.set(pl.Series(~is_known), None),
+            is_known & ((flags & CROWDED) == 0),
+            TellingKeys(found, keys, places, kinds, firsts, lasts),
         )
-
-    def _learn(self, names: set[bytes]) -> None:
-        with self._guard:
-            for name in names:
-                key = hash_bytes(np.frombuffer(name, np.uint8), 0, len(name), self._seed)
-                self._known[int(key)] = _classify_key(name.decode())
-            size = 8
-            while size < 3 * len(self._known):
-                size *= 2
-            slots = np.zeros(size, dtype=np.uint64)
-            meanings = np.zeros(size, dtype=np.uint8)
-            for key, means in self._known.items():
-                place = key & (size - 1)
-                while slots[place]:
-                    place = (place + 1) & (size - 1)
-                slots[place], meanings[place] = key, means
-            self._tables = slots, meanings
