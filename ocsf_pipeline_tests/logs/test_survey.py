@@ -20,7 +20,13 @@ KEYS = st.sampled_from(
 WORDS = st.sampled_from(
     ["login", "a b", "x1", "12345678", "1-2-3-4", "a/b", "<x>", "v12", "é", "a:b", 'q"q', "b\\s"]
 )
-SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | WORDS
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | WORDS
+)
 OBJECTS = st.dictionaries(
     KEYS,
     st.recursive(
