@@ -78,6 +78,10 @@ class Chooser:
         """Let no proposal use `source`."""
         self._sources.add(source)
 
+    def is_used(self, source: tuple[str, ...]) -> bool:
+        """Whether a source gives an attribute, or may give none."""
+        return source in self._sources
+
     def has(self, prefix: str) -> bool:
         """Whether some rule gives `prefix` or an attribute below it."""
         return any(f"{target}.".startswith(f"{prefix}.") for target in self.rules)

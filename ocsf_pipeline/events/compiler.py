@@ -135,6 +135,9 @@ class MappingCompiler:
         for proposal in refused:
             if proposal.rank[0] == propose.NAME and propose.is_typed_name(proposal.source):
                 chooser.offer(replace(proposal, sample=None))
+        similar = propose.propose_similar(self.view, owner, sample, chooser)
+        for proposal in sorted(similar, key=lambda item: item.rank):
+            chooser.offer(proposal)
         if owner.name in SELF_ACTING_CLASSES:
             chooser.make_actor_the_user()
         for proposal in _propose_columns(owner, log_format):

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from ipaddress import ip_address
 
-from ocsf_pipeline.events.schema_view import AttributeView
+from ocsf_pipeline.events.schema_view import AttributeView, ResolvedPath
+from ocsf_pipeline.events.values import enum_words
 
 HASH_BY_LENGTH = {32: "md5", 40: "sha1", 64: "sha256", 128: "sha512"}
 """Hexadecimal digits of a digest to the key of its algorithm."""
@@ -96,3 +97,21 @@ def may_be(text: str | None, attribute: AttributeView) -> bool:
         return is_ip(text) or split_port(text) is not None
     pattern = {"mac_t": _MAC, "email_t": _EMAIL, "hostname_t": _HOSTNAME}.get(name)
     return pattern is None or pattern.fullmatch(text) is not None
+
+
+def reads_as(text: str, resolved: ResolvedPath) -> bool:
+    """Whether a value fits an attribute that nothing but its description speaks for.
+
+    Stricter than `may_be`: words of an enum must be known, and a text attribute takes no record.
+    """
+    leaf = resolved.leaf
+    number = resolved.holder.siblings.get(leaf.name, leaf.name)
+    holder = resolved.holder.attributes[number]
+    if holder.enum:
+        is_word = holder.type.base != "string_t" and text.lower() in enum_words(holder)
+        return is_word or text in holder.enum
+    if leaf.type.base == "boolean_t":
+        return text in ("true", "false")
+    if leaf.type.name == "url_t":
+        return recognise_value(text) == "url"
+    return may_be(text, leaf)

@@ -10,9 +10,10 @@ import re
 from collections.abc import Iterator
 
 from ocsf_pipeline.events.aliases import AliasTable
-from ocsf_pipeline.events.chooser import Proposal, hash_key
+from ocsf_pipeline.events.chooser import Chooser, Proposal, hash_key
+from ocsf_pipeline.events.descriptions import find_attribute
 from ocsf_pipeline.events.hints import ProductHints, find_words
-from ocsf_pipeline.events.kinds import recognise_value
+from ocsf_pipeline.events.kinds import reads_as, recognise_value
 from ocsf_pipeline.events.mapping import CAPTURED, CONSTANT, TextPattern
 from ocsf_pipeline.events.names import join_words, lookup_keys, split_segments, split_words
 from ocsf_pipeline.events.samples import Sample
@@ -235,3 +236,23 @@ def _targets_of_kind(kind: str, words: set[str]) -> tuple[str, ...]:
         "url": ("http_request.url.url_string", "url.url_string"),
         "account": ("user.name", "actor.user.name"),
     }.get(kind, ())
+
+
+def propose_similar(
+    view: SchemaView, owner: ClassView, sample: Sample, chooser: Chooser
+) -> Iterator[Proposal]:
+    """Propose attributes whose names and descriptions read like fields that gave none so far."""
+    for path, kind in list_sources(sample.shape):
+        value = sample.values.get(path)
+        if value is None or kind is Kind.RECORDS or chooser.is_used(path):
+            continue
+        found = find_attribute(view, owner, path, value, chooser.has)
+        if found is None:
+            continue
+        targets = settle_side((found.target,), path)
+        resolved = view.resolve_path(owner, targets[0])
+        if resolved is None or not reads_as(value, resolved):
+            continue
+        reason = f"description of {found.target}, {found.score:.2f}"
+        rank = (SIMILAR, -found.score)
+        yield Proposal(rank, path, targets, reason, value, is_list=kind is Kind.LIST)

@@ -49,6 +49,8 @@ class AttributeView:
     """The text attribute that goes with an enum attribute."""
     profiles: frozenset[str]
     """The attribute exists only where one of these profiles is declared; empty: always."""
+    caption: str = ""
+    description: str = ""
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ class ClassView(ObjectView):
     """The live class to use in place of a deprecated one, where its note names it."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SchemaView:
     """One version of the schema."""
 
@@ -232,4 +234,6 @@ def _read_attribute(raw: Attribute, types: Mapping[str, TypeView]) -> AttributeV
         enum={key: value.caption for key, value in raw.enum.items()},
         sibling=raw.sibling,
         profiles=frozenset(raw.profiles),
+        caption=raw.caption or "",
+        description=raw.description or "",
     )
