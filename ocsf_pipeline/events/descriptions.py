@@ -12,7 +12,7 @@ measures it on the hints of packs, and chose MIN_SCORE.
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -55,9 +55,9 @@ _LONG_FORMS: Mapping[str, str] = {
 }  # fmt: skip
 _NO_WORDS = frozenset({
     "the", "a", "an", "of", "or", "and", "to", "in", "is", "that", "this", "for", "by", "with",
-    "as", "on", "at", "from", "e", "g", "eg", "see", "it", "be", "are", "which", "if", "such", "was",
-    "when", "can", "example", "event", "log", "data", "object", "field", "info", "information",
-    "detail", "value", "specific", "associated", "related", "used",
+    "as", "on", "at", "from", "e", "g", "eg", "see", "it", "be", "are", "which", "if", "such",
+    "was", "when", "can", "example", "event", "log", "data", "object", "field", "info",
+    "information", "detail", "value", "specific", "associated", "related", "used",
 })  # fmt: skip
 _KIND_WORDS: Mapping[str, tuple[str, ...]] = {
     "ip": ("ip", "address"), "ip_port": ("ip", "address"), "mac": ("mac", "address"),
@@ -221,7 +221,7 @@ def _is_wanted(item: AttributeView, owner: ClassView, depth: int) -> bool:
 def _weigh(path: str, item: AttributeView, objects: tuple[tuple[str, ...], ...]) -> _Text:
     above = [word for words in objects for word in words]
     own = (*read_words(item.name), *read_words(item.caption))
-    weights: Counter[str] = Counter()
+    weights: dict[str, float] = defaultdict(float)
     for words, weight in (
         (read_words(item.name), _NAME_WEIGHT),
         (read_words(item.caption), _CAPTION_WEIGHT),
