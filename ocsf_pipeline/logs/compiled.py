@@ -175,6 +175,19 @@ def cut_texts(
     return make_texts(views, is_set, texts.buffers, name)
 
 
+def cut_buffer(
+    data: bytes, starts: npt.NDArray[np.int64], stops: npt.NDArray[np.int64], name: str
+) -> pl.Series:
+    """Return parts of some UTF-8 text, not copied; it must have fewer than 2^31 bytes."""
+    views = np.zeros((len(starts), 4), dtype=np.uint32)
+    is_set = np.zeros(len(starts), dtype=np.bool_)
+    codes = np.frombuffer(data or b"\0", dtype=np.uint8)
+    home, base = np.zeros(1, dtype=np.int32), np.zeros(1, dtype=np.int64)
+    rows = np.zeros(len(starts), dtype=np.intp)
+    write_views(codes, starts, stops, rows, home, base, views, is_set)
+    return make_texts(views, is_set, (pa.py_buffer(data),), name)
+
+
 def make_texts(
     views: npt.NDArray[np.uint32],
     is_set: npt.NDArray[np.bool_],
