@@ -88,6 +88,7 @@ class TextPlaces:
 
 _VIEW_BYTES = 16
 _LONGEST_INLINE = 12
+_BUFFER_BYTES = 1 << 30
 
 
 @compile_loop
@@ -176,16 +177,21 @@ def cut_texts(
 
 
 def cut_buffer(
-    data: bytes, starts: npt.NDArray[np.int64], stops: npt.NDArray[np.int64], name: str
+    data: bytes | npt.NDArray[np.uint8],
+    starts: npt.NDArray[np.int64],
+    stops: npt.NDArray[np.int64],
+    name: str,
 ) -> pl.Series:
-    """Return parts of some UTF-8 text, not copied; it must have fewer than 2^31 bytes."""
+    """Return parts of UTF-8 text in its order, not copied; null where a start is below 0."""
+    codes = np.frombuffer(data, np.uint8) if isinstance(data, bytes) else data
     views = np.zeros((len(starts), 4), dtype=np.uint32)
     is_set = np.zeros(len(starts), dtype=np.bool_)
-    codes = np.frombuffer(data or b"\0", dtype=np.uint8)
-    home, base = np.zeros(1, dtype=np.int32), np.zeros(1, dtype=np.int64)
-    rows = np.zeros(len(starts), dtype=np.intp)
-    write_views(codes, starts, stops, rows, home, base, views, is_set)
-    return make_texts(views, is_set, (pa.py_buffer(data),), name)
+    # A view's place in a buffer has 31 bits: longer text is several buffers of views.
+    bases: npt.NDArray[np.int64] = np.arange(0, max(1, len(codes)), _BUFFER_BYTES)
+    homes = (starts // _BUFFER_BYTES).astype(np.int32)
+    write_views(codes, starts, stops, np.arange(len(starts)), homes, bases, views, is_set)
+    buffers = tuple(pa.py_buffer(codes[base:]) for base in bases)
+    return make_texts(views, is_set, buffers, name)
 
 
 def make_texts(

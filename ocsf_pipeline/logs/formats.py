@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import polars as pl
 
+from ocsf_pipeline.logs.elements import write_xml_pairs
 from ocsf_pipeline.logs.frames import compute_where
 from ocsf_pipeline.logs.jsontext import (
     PAIR_MARK,
@@ -147,6 +148,16 @@ def _extract_xml(part: pl.DataFrame) -> pl.Series:
 
     No XML parser sees the text, so there are no entities to expand.
     """
+    provider = part["body"].str.extract(r"<Provider\s[^>]*?Name=[\"']([^\"']+)[\"']")
+    inside, unsure = write_xml_pairs(part["body"])
+    if len(unsure):
+        inside = inside.scatter(unsure, extract_xml_pairs(part["body"][unsure]))
+    fields = build_object(Provider=provider, _inside=inside, **header_pairs(part))
+    return fields.set(inside.is_null(), None)
+
+
+def extract_xml_pairs(bodies: pl.Series) -> pl.Series:
+    """Return the inside of a JSON object per XML text; null where it has no pairs."""
     element = pl.element()
     is_attribute = element.str.contains(r"^[ \t]")
     attribute = (
@@ -169,13 +180,8 @@ def _extract_xml(part: pl.DataFrame) -> pl.Series:
             ["<", ">", '"', "'", "&", "\r", "\n", "\r", "\n"],
         )
     )  # fmt: skip
-    frame = part.select(
-        pl.col("body").str.extract(r"<Provider\s[^>]*?Name=[\"']([^\"']+)[\"']").alias("provider"),
-        marked.alias("marked"),
-    )
-    inside = frame.select(build_pairs_from_marks(pl.col("marked")).alias("inside"))["inside"]
-    fields = build_object(Provider=frame["provider"], _inside=inside, **header_pairs(part))
-    return fields.set(inside.is_null(), None)
+    inside = build_pairs_from_marks(pl.col("marked")).alias("inside")
+    return bodies.to_frame("body").select(marked.alias("marked")).select(inside)["inside"]
 
 
 def _extract_access(part: pl.DataFrame) -> pl.Series:
