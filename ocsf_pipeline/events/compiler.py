@@ -54,9 +54,9 @@ _NUMBERED_SEVERITIES: Mapping[str, Mapping[str, str]] = {
                "5": "informational", "6": "informational", "7": "informational"},
 }  # fmt: skip
 _NUMBERED_SEVERITIES = {**_NUMBERED_SEVERITIES, "leef": _NUMBERED_SEVERITIES["cef"]}
-_NETWORK_CATEGORY = 4
-_TEXT_WRITER = frozenset({"program", "message"})
-"""Of syslog: who wrote the line; in network activity that is the device's own daemon."""
+_OWN_DAEMONS = frozenset({2, 4})
+"""Categories in which the program in front of a line is the device's own daemon."""
+_TEXT_HEADER = frozenset({"message", "syslog_host"})
 _EVENT_HEADER = frozenset({"ProcessID", "ThreadID"})
 """Of Windows event XML: the process that wrote the event, not one that it is about."""
 
@@ -233,8 +233,11 @@ def _list_blocked(
     for name, targets in (hints.fields if hints else {}).items():
         if not targets:
             yield tuple(name.split("."))
-    if owner.category_uid == _NETWORK_CATEGORY and set(sample.shape.fields) >= _TEXT_WRITER:
+    names = set(sample.shape.fields)
+    if owner.category_uid in _OWN_DAEMONS and "program" in names and names & _TEXT_HEADER:
         yield from ((name,) for name in ("program", "pid"))
+    if "syslog_host" in names:
+        yield from ((name,) for name in ("sd_id", "msgid"))
     if log_format == "xml" and set(sample.shape.fields) >= _EVENT_HEADER:
         yield from ((name,) for name in _EVENT_HEADER)
 

@@ -165,7 +165,8 @@ def find_attribute(
         holder = match.target.rpartition(".")[0]
         if match.named_count == match.object_count:
             return match
-        if match.score >= MIN_UNNAMED_SCORE and (match.named_count or has_object(holder)):
+        is_likely = bool(match.named_count) or (len(set(last)) > 1 and has_object(holder))
+        if match.score >= MIN_UNNAMED_SCORE and is_likely:
             return match
     return None
 

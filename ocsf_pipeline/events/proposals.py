@@ -35,6 +35,10 @@ _BOUND = frozenset({
 _TYPED_WORDS = frozenset({
     "ip", "port", "mac", "addr", "address", "email", "mail", "time", "timestamp", "bytes", "pid",
 })  # fmt: skip
+_CUSTOM_FIELD = re.compile(
+    r"(?:c[sn]|cfp|c6a|flexString|flexNumber|(?:deviceCustom|flex)Date)[0-9]{1,2}"
+)
+"""Fields of CEF whose meaning stands in another."""
 _HOLDERS = frozenset({"event", "data", "record", "log", "payload", "fields", "result", "body"})
 
 Path = tuple[str, ...]
@@ -86,17 +90,42 @@ def propose_own_paths(view: SchemaView, owner: ClassView, sample: Sample) -> Ite
 
 def propose_names(aliases: AliasTable, owner: ClassView, sample: Sample) -> Iterator[Proposal]:
     """Propose attributes by the names of fields, whole paths before single names."""
+    is_host_log = owner.category_uid == _NETWORK_CATEGORY and _has_local_address(sample)
     for position, (path, kind) in enumerate(list_sources(sample.shape)):
         value = sample.values.get(path)
-        for rank, key in enumerate(lookup_keys(path)):
+        for rank, key in enumerate(lookup_keys(_read_label(path, sample) or path)):
             targets = aliases.find_targets(key, owner.uid, owner.category_uid)
             if not targets or _is_vague(key, path, kind):
                 continue
             place = (NAME, rank, aliases.order[key], position)
             targets = settle_side(_settle_hash(targets, value), path)
+            if is_host_log:
+                targets = _settle_remote(targets, path)
             is_list = kind is Kind.LIST
             yield Proposal(place, path, targets, f"name {key}", value, is_list=is_list)
             break
+
+
+def _read_label(path: Path, sample: Sample) -> Path | None:
+    """Return what a custom field is called by its label: `cs1Label=ruleName cs1=block-all`."""
+    label = sample.values.get((*path[:-1], f"{path[-1]}Label"))
+    return (*path[:-1], label) if label and _CUSTOM_FIELD.fullmatch(path[-1]) else None
+
+
+def _has_local_address(sample: Sample) -> bool:
+    """Whether the log of a host says where its own end is; the remote end is then the other."""
+    return any(
+        split_words(path[-1])[:1] == ["local"] and recognise_value(value) in ("ip", "ip_port")
+        for path, value in sample.values.items()
+    )
+
+
+def _settle_remote(targets: tuple[str, ...], path: Path) -> tuple[str, ...]:
+    if not targets or not targets[0].startswith("src_endpoint."):
+        return targets
+    if split_words(path[-1])[:1] not in (["remote"], ["peer"]):
+        return targets
+    return (targets[0].replace("src_endpoint", "dst_endpoint"), *targets)
 
 
 def _is_vague(key: str, path: Path, kind: Kind) -> bool:
@@ -149,6 +178,7 @@ def settle_side(targets: tuple[str, ...], path: Path) -> tuple[str, ...]:
 
 
 RAW_COLUMN = "@raw"
+_NETWORK_CATEGORY = 4
 _LINE_FORMATS = frozenset({"syslog", "text", "cef", "leef", "kv"})
 _SIDES = (
     (frozenset({"dst", "dest", "destination", "server", "target", "victim", "to", "responder"}),
@@ -159,6 +189,8 @@ _SIDES = (
     (frozenset({"host", "device", "agent", "machine", "local", "sensor", "endpoint", "computer"}),
      "device"),
 )  # fmt: skip
+_ID_WORDS = frozenset({"id", "uid", "guid", "uuid", "key", "token", "session", "entity"})
+"""Identifiers may have as many digits as a digest."""
 _URL_WORDS = frozenset({"url", "uri", "link", "href", "request", "web", "page"})
 _MAIL_FROM = frozenset({"from", "sender", "mailfrom", "return"})
 _MAIL_TO = frozenset({"to", "recipient", "recipients", "rcpt", "delivered"})
@@ -227,6 +259,8 @@ def _targets_of_kind(kind: str, words: set[str]) -> tuple[str, ...]:
             return ("email.to[0]", "user.email_addr", "actor.user.email_addr")
         return ("user.email_addr", "actor.user.email_addr")
     if kind in ("md5", "sha1", "sha256", "sha512"):
+        if words & _ID_WORDS:
+            return ()
         is_file = words & {"hash", "file", "process", "image", "checksum", "digest", "sample"}
         key = f"hashes[{kind}].value"
         return (f"file.{key}", f"process.file.{key}") if is_file else ()

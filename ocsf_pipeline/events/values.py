@@ -70,7 +70,8 @@ PROTOCOLS: Mapping[str, int] = {
 }  # fmt: skip
 """Internet protocols by the name that IANA gives them, and their number."""
 _PROTOCOL_NAMES = {str(number): name for name, number in list(PROTOCOLS.items())[::-1]}
-_HOST_PORT = r"^(?:\[([^\]]+)\]|([0-9.]+))[:/]([0-9]{1,5})$"
+_HOST_PORT = r"^(?:\[([^\]]+)\]|([0-9.]+))[:/]([0-9]{1,5})(?::[\w.-]+){0,2}$"
+"""SonicWall and others add interface and name: `192.0.2.1:443:X1:host`."""
 _PART_PATTERNS = {
     "basename": r"([^\\/]+)[\\/]*$",
     "domain": r"^([^\\]+)\\",

@@ -41,9 +41,9 @@ def test_attributes_are_found_by_their_words(
 
 
 def test_an_object_that_the_field_does_not_name_must_be_there() -> None:
-    assert _find(4003, "dns.opcode", "0") is None
-    assert _find(4003, "dns.opcode", "0", has_object=True) == "query.opcode"
-    assert _find(5021, "created", "2026-01-02T03:04:05Z", True) == "osint[0].created_time"
+    assert _find(4002, "app_serial_number", "0") is None
+    assert _find(5001, "hw_serial_number", "0", has_object=True) == "device.hw_info.serial_number"
+    assert _find(5021, "created", "2026-01-02T03:04:05Z", has_object=True) is None
 
 
 def test_the_index_of_a_class_is_made_once() -> None:

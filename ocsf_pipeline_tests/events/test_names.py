@@ -116,3 +116,32 @@ def test_a_device_without_a_name_has_none(map_logs: MapLogs) -> None:
     for host, expected in (("localhost", None), ("fw1", "fw1")):
         event = json.loads(map_logs(6003, [log], host=host).frame.item(0, "event"))
         assert event.get("device", {}).get("hostname") == expected
+
+
+def test_custom_fields_of_cef_are_called_by_their_labels(map_logs: MapLogs) -> None:
+    log = {"cs1Label": "Rule Name", "cs1": "block-all", "cn1Label": "bytes in", "cn1": "17"}
+    event = json.loads(map_logs(4001, [log], format="cef").frame.item(0, "event"))
+    assert event["firewall_rule"]["name"] == "block-all"
+    assert event["traffic"]["bytes_in"] == 17
+
+
+def test_the_remote_end_is_the_other_one_where_the_local_end_is_known(map_logs: MapLogs) -> None:
+    log = {"LocalIP": "192.0.2.1", "LocalPort": "5000", "RemoteIP": "198.51.100.7"}
+    event = json.loads(map_logs(4001, [log]).frame.item(0, "event"))
+    assert event["src_endpoint"] == {"ip": "192.0.2.1", "port": 5000}
+    assert event["dst_endpoint"]["ip"] == "198.51.100.7"
+    alone = json.loads(map_logs(4001, [{"RemoteIP": "198.51.100.7"}]).frame.item(0, "event"))
+    assert alone["src_endpoint"]["ip"] == "198.51.100.7"
+
+
+def test_what_is_no_attribute_of_the_event(map_logs: MapLogs) -> None:
+    log = {"program": "kmd", "pid": "7", "syslog_host": "fw1", "sd_id": "a@b.1.2",
+           "process_entity_id": "d41d8cd98f00b204e9800998ecf8427e"}  # fmt: skip
+    event = json.loads(map_logs(2004, [log], format="syslog").frame.item(0, "event"))
+    assert set(event["unmapped"]) >= {"program", "pid", "sd_id"}
+    assert "file" not in event.get("evidences", [{}])[0]
+
+
+def test_address_port_and_interface_in_one_field(map_logs: MapLogs) -> None:
+    event = json.loads(map_logs(4001, [{"src": "192.0.2.1:443:X0:web"}]).frame.item(0, "event"))
+    assert event["src_endpoint"] == {"ip": "192.0.2.1", "port": 443}
