@@ -84,10 +84,11 @@ def build_pipeline(
     packs: ChosenPacks | None = None,
     reranker: Reranker | None = None,
     indexes: tuple[ClassIndex, ...] = (),
+    schema_version: str = "1.8.0",
 ) -> Pipeline:
     """Build everything below `folder`; without `indexes` with an embedded one."""
     packs = packs or ChosenPacks()
-    settings = Settings(data_dir=folder, drop_settle_seconds=0)
+    settings = Settings(data_dir=folder, drop_settle_seconds=0, schema_version=schema_version)
     objects = open_object_store(str(folder / "objects"))
     artefacts = open_object_store(str(folder / "artefacts"))
     embedder = FakeEmbedder()
