@@ -50,7 +50,9 @@ class Judged:
 
 
 def _bare(target: str) -> str:
-    return target.removeprefix(EVIDENCE).removesuffix("_id").replace("[*]", "[0]")
+    """Return a target without what stands for the same: evidence, who acts, a path's place."""
+    bare = target.removeprefix(EVIDENCE).removeprefix("actor.").removesuffix("_id")
+    return bare.replace("[*]", "[0]").replace("process.file.path", "process.path")
 
 
 def judge_fields(version: str = "1.8.0") -> list[Judged]:
@@ -71,7 +73,7 @@ def judge_fields(version: str = "1.8.0") -> list[Judged]:
                 continue
             is_named = _is_named(aliases, owner, name)
             path = name.split(".")
-            match = find_attribute(view, owner, path, None, lambda _holder: True)
+            match = find_attribute(view, owner, path, None, lambda _holder: False)
             if match is None:
                 judged[name, wanted] = Judged(name, wanted, "", 0.0, is_named)
                 continue

@@ -46,7 +46,7 @@ _LONG_FORMS: Mapping[str, str] = {
     "dir": "direction", "id": "unique", "uid": "unique", "uuid": "unique", "guid": "unique",
     "dev": "device", "dvc": "device", "img": "image", "desc": "description", "ver": "version",
     "proto": "protocol", "req": "request", "resp": "response", "rsp": "response", "org":
-    "organization", "os": "operating", "pid": "process", "cnt": "count", "len": "length", "cert":
+    "organization", "os": "operating", "cnt": "count", "len": "length", "cert":
     "certificate", "auth": "authentication", "acct": "account", "srv": "server", "svc": "service",
     "app": "application", "mail": "email", "subj": "subject", "parent": "parent", "reg": "registry",
     "ts": "time", "timestamp": "time", "datetime": "time", "rcpt": "recipient", "pkt": "packet",
@@ -132,7 +132,8 @@ class AttributeIndex:
             if score < MIN_SCORE:
                 return
             if text.names.issuperset(needed):
-                named = sum(any(word in wanted for word in words) for words in text.objects)
+                # `proxy_endpoint` is named by proxy, not by endpoint.
+                named = sum(bool(words) and words[0] in wanted for words in text.objects)
                 yield Match(text.target, score, len(text.objects), named)
 
 

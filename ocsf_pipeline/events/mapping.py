@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from ocsf_pipeline.events.shapes import Shape, shape_from_json
 
-RULES_VERSION = "5"
+RULES_VERSION = "6"
 """Raise when the same inputs compile to other rules or run to other events."""
 CONSTANT = "="
 """First part of a rule's source: the second is the value of every row."""

@@ -38,7 +38,8 @@ _BY_NAME: Mapping[str, str] = {
     "email_addr": r"[^\s@<>'\"]+@[^\s@<>'\"]+",
     "duration": "[0-9:.]+", "path": r"(?:/|[A-Za-z]:\\)[^'\"<>|]*[^\s'\"<>|,;:.)]",
 }  # fmt: skip
-_FREE = r".*?"
+_PASSED_OVER: Mapping[str, str] = {"*": r".*?", ".": r"\S+", ",": "[^,]*"}
+"""With `{,}` a phrase is one of comma-separated columns, any of which may be empty."""
 
 
 class PhraseError(ValueError):
@@ -59,8 +60,9 @@ class Phrase:
 
 @lru_cache(maxsize=4_096)
 def parse_phrase(text: str) -> Phrase:
-    """Read one phrase: `{attribute}` takes a value, `{*}` passes over any text, `{.}` over a word.
+    """Read one phrase: `{attribute}` takes a value; `{*}`, `{.}`, `{,}` pass over what they name.
 
+    `{*}` is any text, `{.}` a word, `{,}` a column.
     White space stands for white space of any length; quotes around a value need not be written.
     A phrase that begins with `^` or ends with `$` holds there only. Raises PhraseError.
     """
@@ -68,18 +70,20 @@ def parse_phrase(text: str) -> Phrase:
     body = body.removeprefix("^").removesuffix("$")
     pieces = _GAP.split(_QUOTED.sub(r"\1", body))
     targets: list[str] = []
+    is_columns = "," in pieces[1::2]
     pattern = "^" if is_start else ("" if pieces[0].startswith((" ", "[")) else r"(?:^|\b|\s)")
     for number, piece in enumerate(pieces):
         if number % 2 == 0:
             pattern += r"\s+".join(re.escape(part) for part in re.split(r"\s+", piece))
-        elif piece == "*":
-            pattern += _FREE
-        elif piece == ".":
-            pattern += r"\S+"
+        elif piece in _PASSED_OVER:
+            pattern += _PASSED_OVER[piece]
         else:
             targets.append(piece)
             is_last = number == len(pieces) - 2 and not pieces[-1]
             inner = _choose_inner(piece, is_last and not is_end)
+            if is_columns:
+                pattern += f"({'[^,]*' if inner is _WORD else inner}|)"
+                continue
             # Without any word around it, "no value" would be found in every text.
             is_alone = len(pieces) == 3 and not any(pieces[::2])
             pattern += f"({inner})" if is_alone else _quote_gap(inner)

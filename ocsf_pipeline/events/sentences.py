@@ -82,9 +82,7 @@ class TextFinder:
                     yield Proposal((HINT_TEXT, order), (CONSTANT, value), (target,), reason)
                 for item in self._propose(path, phrase, values, (HINT_TEXT, order), reason):
                     words = find_words(hints, item.targets[0], item.targets)
-                    yield Proposal(
-                        item.rank, item.source, item.targets, reason, item.sample, words, True
-                    )
+                    yield Proposal(item.rank, item.source, item.targets, reason, item.sample, words)
                 return
 
     def propose_phrases(self, phrases: Sequence[Phrase]) -> Iterator[Proposal]:

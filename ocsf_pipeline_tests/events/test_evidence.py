@@ -228,3 +228,10 @@ def test_phrases_take_what_their_gaps_say() -> None:
     assert match_phrase(phrase, "from nowhere to 'kim' because") is None
     with pytest.raises(PhraseError, match="takes no value"):
         parse_phrase("nothing {*} here")
+
+
+def test_a_phrase_of_columns_counts_commas() -> None:
+    phrase = parse_phrase("{,},TRAFFIC,{src_endpoint.ip},{firewall_rule.name},{user.name},{action}")
+    text = "1,TRAFFIC,192.0.2.1,Allow web out,,deny,x"
+    assert match_phrase(phrase, text) == ["192.0.2.1", "Allow web out", "", "deny"]
+    assert match_phrase(phrase, "1,THREAT,192.0.2.1,Allow web out,,deny,x") is None
