@@ -201,17 +201,23 @@ def measure_per_log(place: Workplace) -> Figures:
     return {"sample": len(alone), **watch.stages["decide"]}
 
 
-def measure_parts(place: Workplace) -> Figures:
-    """Time each part alone over the cold hour's objects: what no step can be faster than."""
-    objects, artefacts, decider = place.objects(), place.artefacts(), place.decider()
-    workers, count = place.settings.workers, place.event_count
-    refs = list(objects.list_objects(format_hour_folder(_PREFIX, COLD_HOUR)))
+def measure_reading(place: Workplace) -> Figures:
+    """Time reading alone over the cold hour's objects, templates known as from the hour before."""
     watch = Stopwatch()
+    registry = TemplateRegistry()
+    _read_objects(place, registry, Stopwatch())
+    _read_objects(place, registry, watch)
+    return watch.stages
+
+
+def _read_objects(place: Workplace, registry: TemplateRegistry, watch: Stopwatch) -> None:
+    """Decompress and split the objects, then do the same and normalise them."""
+    objects, workers, count = place.objects(), place.settings.workers, place.event_count
+    refs = list(objects.list_objects(format_hour_folder(_PREFIX, COLD_HOUR)))
     with watch.time("decompress_and_split", count):
         for ref in refs:
             for _raw in read_raw_frames(objects.stream_object(ref), _context(ref), ObjectSummary()):
                 pass
-    registry = TemplateRegistry()
     with watch.time("normalize", count):
         for ref in refs:
             pieces = objects.stream_object(ref)
@@ -220,6 +226,13 @@ def measure_parts(place: Workplace) -> Figures:
                 pieces, context, registry, summary, workers=workers
             ):
                 pass
+
+
+def measure_parts(place: Workplace) -> Figures:
+    """Time each part alone over the cold hour's objects: what no step can be faster than."""
+    artefacts, decider, workers = place.artefacts(), place.decider(), place.settings.workers
+    watch = Stopwatch()
+    _read_objects(place, TemplateRegistry(), watch)
     decided = decide_hour(artefacts, decider, COLD_HOUR).decisions
     mapper = EventMapper(decider.schema, decided, compile_mappings(decider.schema, decided))
     batches = load_hour(artefacts, COLD_HOUR).objects
@@ -272,6 +285,7 @@ MEASUREMENTS: dict[str, Callable[[Workplace], Figures]] = {
     "generate": measure_generation,
     "cold": lambda place: measure_hour(place, COLD_HOUR),
     "warm": lambda place: measure_hour(place, WARM_HOUR),
+    "reading": measure_reading,
     "per_log": measure_per_log,
     "parts": measure_parts,
     "scans": measure_compiled_scans,

@@ -201,14 +201,13 @@ def _extract_time(frame: pl.DataFrame, resolved: ResolvedShapes, reader: ValueRe
         found.OPEN,
         {"date+time": (found.UNSURE, _read_date_and_time)},
     )
-    # What the keys do not hold may stand anywhere in the text.
-    in_raw = pl.coalesce(
-        "header_time", pl.col("raw").str.head(_TIME_HEAD).str.extract(_TIME_IN_TEXT)
-    )
     is_time = own.str.contains(_DATED).fill_null(value=False)
     if is_time.all():
         return own
-    other = compute_where(frame, ~is_time, in_raw)
+    # What the keys do not hold may stand in the header, or anywhere in the text.
+    other = frame["header_time"]
+    in_raw = pl.col("raw").str.head(_TIME_HEAD).str.extract(_TIME_IN_TEXT)
+    other = other.fill_null(compute_where(frame, ~is_time & other.is_null(), in_raw))
     return pl.select(pl.when(is_time).then(own).otherwise(other).alias("own_time")).to_series()
 
 

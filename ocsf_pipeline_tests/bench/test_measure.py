@@ -59,6 +59,7 @@ def test_every_stage_is_timed_by_wall_and_by_cpu(measured: dict[str, Figures]) -
         assert all(stage["cpu_seconds"] >= 0 for stage in stages.values())
         assert measured[name]["events_per_s"] == EVENTS / measured[name]["seconds"]
     assert set(measured["parts"]) == {"decompress_and_split", "normalize", "map", "insert"}
+    assert set(measured["reading"]) == {"decompress_and_split", "normalize"}
     assert set(measured["scans"]) == {"survey", "decode"}
 
 
