@@ -262,9 +262,13 @@ def _record_release(
     record_release(artefacts, release)
 
 
-def has_ranker(artefacts: ObjectStore) -> bool:
-    """Whether a ranker is in force, and with it all that hours need."""
-    return has_object(artefacts, f"{_RANKER}/current.json")
+def has_ranker(artefacts: ObjectStore, index_name: str) -> bool:
+    """Whether a ranker for the results of an index can be used, and with it all that hours need.
+
+    After an upgrade that brings another embedder, or another format of rankers, none can.
+    """
+    pointer = read_json(artefacts, _name_ranker(index_name))
+    return pointer is not None and pointer["signature"]["ranker_format"] == RANKER_FORMAT
 
 
 def load_ranker(artefacts: ObjectStore, index_name: str) -> Ranker:

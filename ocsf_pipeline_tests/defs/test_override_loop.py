@@ -100,7 +100,10 @@ def test_similar_templates_follow_and_other_hours_are_left_alone(
 def tick(pipeline: Pipeline, instance: dg.DagsterInstance, name: str, cursor: str | None) -> Any:
     sensor = pipeline.definitions.resolve_sensor_def(name)
     resources = pipeline.definitions.resources or {}
-    keys = {"overrides_to_learn": ("artefacts", "settings"), "knowledge_changed": ("settings",)}
+    keys = {
+        "overrides_to_learn": ("artefacts", "class_indexes", "settings"),
+        "knowledge_changed": ("settings",),
+    }
     context = dg.build_sensor_context(
         instance=instance, cursor=cursor, definitions=pipeline.definitions,
         resources={key: resources[key] for key in keys.get(name, ())},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from unittest import mock
 
@@ -20,7 +21,7 @@ def tick(
 ) -> dg.SensorResult:
     """Evaluate a sensor as the daemon would."""
     sensor = pipeline.definitions.resolve_sensor_def(name)
-    keys = ("objects", "artefacts", "settings") if name == "new_drops" else ()
+    keys = ("objects", "artefacts", "class_indexes", "settings") if name == "new_drops" else ()
     resources = pipeline.definitions.resources or {}
     context = dg.build_sensor_context(
         instance=instance,
@@ -37,6 +38,13 @@ def tick(
 
 def partitions(result: dg.SensorResult) -> list[str | None]:
     return sorted(request.partition_key for request in result.run_requests or [])
+
+
+def find_pointer(pipeline: Pipeline) -> str:
+    """Return the key of what says which ranker is in force for the pipeline's index."""
+    listed = pipeline.artefacts.list_objects("classify/class_ranker/")
+    [key] = [ref.key for ref in listed if "/index-" in ref.key]
+    return key
 
 
 def run_requested(
@@ -184,7 +192,19 @@ def test_without_knowledge_the_knowledge_is_built_first(
     pipeline: Pipeline, instance: dg.DagsterInstance
 ) -> None:
     pipeline.drop("a.log", make_ssh_lines(4))
-    pipeline.artefacts.delete_object("classify/class_ranker/current.json")
+    pipeline.artefacts.delete_object(find_pointer(pipeline))
+    result = tick(pipeline, instance, "new_drops", None)
+    assert [request.job_name for request in result.run_requests or []] == ["knowledge_job"]
+
+
+def test_a_ranker_of_an_earlier_release_is_made_anew(
+    pipeline: Pipeline, instance: dg.DagsterInstance
+) -> None:
+    pipeline.drop("a.log", make_ssh_lines(4))
+    key = find_pointer(pipeline)
+    pointer = json.loads(pipeline.artefacts.read_object(key))
+    pointer["signature"]["ranker_format"] = 0
+    pipeline.artefacts.write_object(key, json.dumps(pointer).encode())
     result = tick(pipeline, instance, "new_drops", None)
     assert [request.job_name for request in result.run_requests or []] == ["knowledge_job"]
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from ocsf_pipeline.defs.jobs import learning_job, repair_job
-from ocsf_pipeline.ports import ObjectStore
+from ocsf_pipeline.ports import ClassIndex, ObjectStore
 from ocsf_pipeline.settings import Settings
 from ocsf_pipeline.steps.knowledge import has_ranker
 from ocsf_pipeline.steps.overrides import read_latest_override
@@ -45,10 +45,11 @@ def knowledge_drifted(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg
 def overrides_to_learn(
     context: dg.SensorEvaluationContext,
     artefacts: dg.ResourceParam[ObjectStore],
+    class_indexes: dg.ResourceParam[tuple[ClassIndex, ...]],
     settings: dg.ResourceParam[Settings],
 ) -> dg.SensorResult:
     """Request learning once the analysts have paused; at once for a pin."""
-    if not has_ranker(artefacts):
+    if not has_ranker(artefacts, class_indexes[0].name):
         return dg.SensorResult(skip_reason="nothing is known yet")
     seen_override, _, seen_pin = (context.cursor or "|").partition("|")
     pin = name_pin(artefacts)

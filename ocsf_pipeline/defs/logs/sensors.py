@@ -12,7 +12,7 @@ import dagster as dg
 from ocsf_pipeline.defs.common import HOURS
 from ocsf_pipeline.defs.jobs import hour_job, knowledge_job
 from ocsf_pipeline.logs.layout import format_partition, parse_partition
-from ocsf_pipeline.ports import ObjectStore
+from ocsf_pipeline.ports import ClassIndex, ObjectStore
 from ocsf_pipeline.settings import Settings
 from ocsf_pipeline.steps.drop_schedule import DropCursor
 from ocsf_pipeline.steps.drops import Attempts, DropOptions, DropTick, DueHour, find_due_hours
@@ -36,11 +36,13 @@ def new_drops(
     context: dg.SensorEvaluationContext,
     objects: dg.ResourceParam[ObjectStore],
     artefacts: dg.ResourceParam[ObjectStore],
+    class_indexes: dg.ResourceParam[tuple[ClassIndex, ...]],
     settings: dg.ResourceParam[Settings],
 ) -> dg.SensorResult:
     """Compare the object store with what the tables hold and request the difference."""
-    if not has_ranker(artefacts):
-        # Once an hour until it is there: a run that failed must not be the last.
+    if not has_ranker(artefacts, class_indexes[0].name):
+        # Also after an upgrade by which rankers are made anew. Once an hour until it is there: a
+        # run that failed must not be the last.
         run_key = f"first-knowledge-{datetime.now(UTC):%Y-%m-%dT%H}"
         return dg.SensorResult(
             run_requests=[dg.RunRequest(run_key=run_key, job_name=knowledge_job.name)]
