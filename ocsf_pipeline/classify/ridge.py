@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import lapack, solve
+from scipy.linalg import blas, lapack, solve
 
 Floats = npt.NDArray[np.float32]
 
@@ -24,7 +24,7 @@ class KernelRidge:
     """A solved ridge regression."""
 
     inverse: Floats
-    """[rows, rows], of the kernel with the damping on its diagonal."""
+    """[rows, rows], of the kernel with the damping on its diagonal; the lower triangle alone."""
     dual: Floats
     """[rows, targets]: predictions are `kernel(new, rows) @ dual`."""
     targets: Floats
@@ -36,9 +36,10 @@ class KernelRidge:
         no model is trained anew: what a fold's targets add is solved out of the inverse.
         """
         left_out = np.zeros_like(self.targets)
-        for rows in folds:
-            block = self.inverse[np.ix_(rows, rows)]
-            added = solve(block, self.dual[rows], assume_a="pos", check_finite=False)
+        for fold in folds:
+            rows = np.sort(fold)
+            block = np.tril(self.inverse[np.ix_(rows, rows)])
+            added = solve(block, self.dual[rows], assume_a="pos", lower=True, check_finite=False)
             left_out[rows] = self.targets[rows] - added
         return left_out
 
@@ -59,11 +60,9 @@ def solve_ridge(gram: Floats, targets: Floats, row_weights: Floats, damping: flo
     factor, fault = lapack.spotrf(system, lower=True, overwrite_a=True)
     if fault:
         raise ValueError(f"the kernel is not positive definite at row {fault}")
+    # LAPACK fills the lower half only, and that is enough: a copy of the other takes time and room.
     inverse, _ = lapack.spotri(factor, lower=True, overwrite_c=True)
-    # LAPACK fills the lower half only.
-    lower = np.tril(inverse, -1)
-    inverse = np.tril(inverse) + lower.T
-    dual = inverse @ targets
+    dual = blas.ssymm(1.0, inverse, targets, lower=True)
     return KernelRidge(inverse, np.asarray(dual, dtype=np.float32), targets)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -43,6 +43,10 @@ class QueryVectorizer:
     """Turns queries into vectors; knows only the terms that it was fitted on."""
 
     vocabularies: tuple[PartVocabulary, ...]
+    _latest: dict[tuple[LogQuery, ...], csr_matrix] = field(
+        default_factory=dict, compare=False, repr=False
+    )
+    """What was asked last: classes, activities and reasons are asked of the same queries."""
 
     @property
     def width(self) -> int:
@@ -64,8 +68,14 @@ class QueryVectorizer:
 
     def transform(self, queries: Sequence[LogQuery]) -> csr_matrix:
         """Return float32 [len(queries), width]; the block of each part has length 1, or 0."""
-        blocks = [_build_block(item, queries) for item in self.vocabularies]
-        return hstack(blocks, format="csr", dtype=np.float32)
+        asked = tuple(queries)
+        found = self._latest.get(asked)
+        if found is None:
+            blocks = [_build_block(item, queries) for item in self.vocabularies]
+            found = hstack(blocks, format="csr", dtype=np.float32)
+            self._latest.clear()
+            self._latest[asked] = found
+        return found
 
     def measure_familiarity(self, queries: Sequence[LogQuery]) -> Floats:
         """Return [len(queries), 2]: share of known words in what is said, and in the keys."""
