@@ -98,9 +98,8 @@ class Settings(BaseModel):
     )
     embedding_model: str = Field(
         "",
-        description="sentence-transformers model, by folder or name. Empty: all-MiniLM-L6-v2 with "
-        "upper layers that were trained on the source packs; both are installed with the package. "
-        "`all-MiniLM-L6-v2`: the same as it was published.",
+        description="sentence-transformers model, by folder or name. Empty: all-MiniLM-L6-v2, "
+        "which is installed with the package.",
     )
     accept_threshold: Annotated[float, Field(ge=0, le=1)] = Field(
         0.0,
