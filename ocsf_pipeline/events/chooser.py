@@ -7,11 +7,11 @@ value's kind, and rules that follow from other rules. Does not belong here: maki
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from ocsf_pipeline.events.kinds import HASH_BY_LENGTH, may_be, recognise_value
-from ocsf_pipeline.events.mapping import CONSTANT, EVIDENCE, Rule
+from ocsf_pipeline.events.mapping import CONSTANT, EVIDENCE, MAX_ELEMENTS, SUMMED, Rule
 from ocsf_pipeline.events.schema_view import ClassView, ResolvedPath, SchemaView
 from ocsf_pipeline.events.tree import split_path
 from ocsf_pipeline.events.twins import find_twin
@@ -24,6 +24,10 @@ RESERVED = frozenset({
 })  # fmt: skip
 """Attributes that the pipeline itself fills."""
 _NETWORK_CATEGORY = 4
+_TOTALS = {
+    f"traffic.{unit}": (f"traffic.{unit}_in", f"traffic.{unit}_out")
+    for unit in ("bytes", "packets")
+}
 _OLDER_NAMES = (("process.path", "process.file.path"), ("_list[0]", ""))
 """Ends of attribute paths, and what older releases of the schema have for them."""
 
@@ -105,6 +109,22 @@ class Chooser:
                 if derived not in self.rules:
                     follows = Rule(rule.source, derived, cast)
                     self._place(derived, follows, f"from {target}")
+        for total, parts in _TOTALS.items():
+            if all(part in self.rules for part in parts):
+                self._place(
+                    total, Rule((SUMMED, *parts), total, "sum"), f"sum of {' and '.join(parts)}"
+                )
+
+    def add_elements(self, records: Collection[tuple[str, ...]]) -> None:
+        """Let further records of a list give further elements of the array that the first is in."""
+        for target, rule in sorted(self.rules.items()):
+            head, bracket, tail = target.rpartition("[0]")
+            if not bracket or rule.source not in records:
+                continue
+            for number in range(1, MAX_ELEMENTS):
+                further = f"{head}[{number}]{tail}"
+                follows = replace(rule, target=further, element=number)
+                self._place(further, follows, f"as {target}")
 
     def _list_variants(self, proposal: Proposal) -> Iterator[str]:
         """Yield the attributes to try: the value may speak for a twin, findings have evidences."""

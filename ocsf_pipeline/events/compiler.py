@@ -39,6 +39,7 @@ from ocsf_pipeline.events.phrases import PhraseTable, load_phrases
 from ocsf_pipeline.events.samples import Sample, find_sample
 from ocsf_pipeline.events.schema_view import ClassView, SchemaView, view_schema
 from ocsf_pipeline.events.sentences import TextFinder
+from ocsf_pipeline.events.shapes import Kind
 from ocsf_pipeline.schema.model import OcsfSchema
 
 SELF_ACTING_CLASSES = frozenset({"authentication"})
@@ -143,6 +144,8 @@ class MappingCompiler:
         for proposal in _propose_columns(owner, log_format):
             chooser.offer(proposal)
         chooser.add_derived()
+        kinds = propose.list_sources(sample.shape)
+        chooser.add_elements({path for path, kind in kinds if kind is Kind.RECORDS})
         _add_outcome(owner, sample, chooser)
         return self._finish(template_id, owner, sample, log_format, known, chooser, patterns)
 
@@ -197,7 +200,7 @@ class MappingCompiler:
         named = (known[0].product, known[0].name, known[0].vendor) if known else ("", "", "")
         identity = [
             self.version, owner.uid, log_format, named, sorted(profiles),
-            [[rule.source, rule.target, rule.cast, rule.words] for rule in rules],
+            [[rule.source, rule.target, rule.cast, rule.words, rule.element] for rule in rules],
             [[item.source, item.pattern] for item in kept], sample.shape.to_json(),
         ]  # fmt: skip
         digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
@@ -295,10 +298,7 @@ def _drop_unused_patterns(
     renumbered = {str(old): str(new) for new, old in enumerate(used)}
     kept = tuple(patterns[old] for old in used)
     moved = tuple(
-        Rule(
-            (CAPTURED, renumbered[rule.source[1]], rule.source[2]),
-            rule.target, rule.cast, rule.words,
-        )
+        replace(rule, source=(CAPTURED, renumbered[rule.source[1]], rule.source[2]))
         if rule.source[0] == CAPTURED
         else rule
         for rule in rules

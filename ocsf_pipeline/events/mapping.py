@@ -12,12 +12,16 @@ from dataclasses import dataclass, field
 
 from ocsf_pipeline.events.shapes import Shape, shape_from_json
 
-RULES_VERSION = "6"
+RULES_VERSION = "7"
 """Raise when the same inputs compile to other rules or run to other events."""
 CONSTANT = "="
 """First part of a rule's source: the second is the value of every row."""
 CAPTURED = "?"
 """First part of a rule's source: the second numbers a pattern, the third a group of it."""
+SUMMED = "+"
+"""First part of a rule's source: the others are attributes whose values are added up."""
+MAX_ELEMENTS = 4
+"""So many records of a list become elements of an array; the list stays in `unmapped` too."""
 EVIDENCE = "evidences[0]."
 """Where findings keep endpoints, processes, files: classes without an attribute of their own."""
 
@@ -41,6 +45,8 @@ class Rule:
     `list`: all of a list, to an array; the others are those of `values.PART_CASTS`."""
     words: tuple[tuple[str, int], ...] = ()
     """The product's own words for an enum's values, in lower case."""
+    element: int = 0
+    """Of a list of records, which one gives the value."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +85,7 @@ class EventMapping:
                 "template_id": self.template_id,
                 "class_uid": self.class_uid,
                 "rules": [
-                    [list(rule.source), rule.target, rule.cast, dict(rule.words)]
+                    [list(rule.source), rule.target, rule.cast, dict(rule.words), rule.element]
                     for rule in self.rules
                 ],
                 "patterns": [[list(item.source), item.pattern] for item in self.patterns],
@@ -103,8 +109,8 @@ class EventMapping:
             template_id=data["template_id"],
             class_uid=data["class_uid"],
             rules=tuple(
-                Rule(tuple(source), target, cast, tuple(words.items()))
-                for source, target, cast, words in data["rules"]
+                Rule(tuple(source), target, cast, tuple(words.items()), element)
+                for source, target, cast, words, element in data["rules"]
             ),
             patterns=tuple(TextPattern(tuple(source), text) for source, text in data["patterns"]),
             profiles=tuple(data["profiles"]),

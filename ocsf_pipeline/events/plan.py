@@ -16,6 +16,7 @@ from ocsf_pipeline.events.mapping import (
     DATETIME_PROFILE,
     EVIDENCE,
     PRIMARY_CASTS,
+    SUMMED,
     EventMapping,
     Rule,
 )
@@ -76,6 +77,8 @@ class EventPlan:
     """Decoded column and regular expression of each text pattern, in the mapping's order."""
     echo: str | None = None
     """Decoded column that mostly repeats the record's message; left out of `unmapped` there."""
+    sums: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Columns that add up others, and those."""
     default_severity: int = 0
     observables: tuple[Observable, ...] = ()
     times: tuple[str, ...] = ()
@@ -93,14 +96,19 @@ def build_plan(view: SchemaView, mapping: EventMapping) -> EventPlan:
     leaves, lists = _name_leaves(mapping)
     columns: list[Column] = []
     nodes: dict[str, Node] = {}
+    sums: dict[str, Rule] = {}
     for number, rule in enumerate(mapping.rules):
         resolved = view.resolve_path(owner, rule.target)
         if resolved is None:
             continue
         name = f"m{number}"
+        if rule.source[0] == SUMMED:
+            sums[name] = rule
         nodes[rule.target.removesuffix("[*]")] = Leaf(name)
         if rule.source[0] == CAPTURED and int(rule.source[1]) >= len(mapping.patterns):
             raise ValueError(f"rule for {rule.target} names a pattern that the mapping has not")
+        if rule.source[0] == SUMMED:
+            continue
         sibling = resolved.leaf.sibling
         if rule.cast != "value" and sibling is not None and sibling in resolved.holder.attributes:
             head, _dot, _last = rule.target.rpartition(".")
@@ -134,6 +142,10 @@ def build_plan(view: SchemaView, mapping: EventMapping) -> EventPlan:
         ),
         echo=echo,
         default_severity=default_severity,
+        sums=tuple(
+            (name, tuple(by_target[part] for part in rule.source[1:]))
+            for name, rule in sums.items()
+        ),
         observables=list_observables(view, owner, _list_values(view, owner, columns)),
         times=tuple(
             column.removesuffix("t")

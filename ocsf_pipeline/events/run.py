@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import add
 
 import polars as pl
 
@@ -137,6 +139,7 @@ class PlanRunner:
         self._sources = [_source(plan, item).alias(f"{item.name}r") for item in plan.columns]
         self._casts = [_cast(item).alias(item.name) for item in plan.columns]
         self._second = [expr for item in plan.columns for expr in _second_pass(item)]
+        self._second += [reduce(add, map(pl.col, parts)).alias(name) for name, parts in plan.sums]
         self._second += [
             pl.from_epoch(name, time_unit="ms")
             .dt.to_string("%Y-%m-%dT%H:%M:%S%.3fZ")
@@ -214,8 +217,9 @@ def _source(plan: EventPlan, item: Column) -> pl.Expr:
     if source[0].startswith("@") and source not in plan.leaves:
         return pl.col(source[0])
     name = plan.leaves.get(source)
-    if name is None:  # a field of the first record of a list
-        return clean_text(pl.col(plan.leaves[source[:-1]]).list.first().struct.field(source[-1]))
+    if name is None:  # a field of one record of a list
+        record = pl.col(plan.leaves[source[:-1]]).list.get(item.rule.element, null_on_oob=True)
+        return clean_text(record.struct.field(source[-1]))
     if item.rule.cast == "list":
         return pl.col(name)
     text = pl.col(name).list.first() if name in plan.lists else pl.col(name)

@@ -235,3 +235,28 @@ def test_a_phrase_of_columns_counts_commas() -> None:
     text = "1,TRAFFIC,192.0.2.1,Allow web out,,deny,x"
     assert match_phrase(phrase, text) == ["192.0.2.1", "Allow web out", "", "deny"]
     assert match_phrase(phrase, "1,THREAT,192.0.2.1,Allow web out,,deny,x") is None
+
+
+def test_bytes_of_both_directions_add_up(map_logs: MapLogs) -> None:
+    logs: list[dict[str, Any]] = [
+        {"bytes_in": 5, "bytes_out": 7, "pktsin": 1, "pktsout": 2}, {"bytes_in": 5},
+    ]  # fmt: skip
+    frame = map_logs(4001, logs, sample=logs[0]).frame
+    first, second = (json.loads(text)["traffic"] for text in frame["event"])
+    assert first == {
+        "bytes": 12, "bytes_in": 5, "bytes_out": 7, "packets": 3, "packets_in": 1, "packets_out": 2,
+    }  # fmt: skip
+    assert second == {"bytes_in": 5}
+    given = json.loads(map_logs(4001, [{**logs[0], "bytes": 99}]).frame.item(0, "event"))
+    assert given["traffic"]["bytes"] == 99
+
+
+def test_further_records_become_further_elements(map_logs: MapLogs) -> None:
+    answers = [{"rdata": f"192.0.2.{n}", "ttl": n} for n in range(6)]
+    logs = [{"answers": answers[:3]}, {"answers": answers}, {"answers": answers[:1]}]
+    frame = map_logs(4003, logs).frame
+    events = [json.loads(text) for text in frame["event"]]
+    assert [len(event["answers"]) for event in events] == [3, 4, 1]
+    assert [item["rdata"] for item in events[1]["answers"]] == [f"192.0.2.{n}" for n in range(4)]
+    assert events[1]["unmapped"]["answers"][5]["rdata"] == "192.0.2.5"
+    assert [judge_by_json_schema(event) for event in events] == [[], [], []]
