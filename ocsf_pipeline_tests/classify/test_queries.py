@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocsf_pipeline.classify.kinds import find_kinds
+from ocsf_pipeline.classify.kinds import KINDS, find_kinds
 from ocsf_pipeline.classify.leaves import read_leaves
 from ocsf_pipeline.classify.queries import LogQuery, build_query, strip_values
 from ocsf_pipeline.classify.words import spell_key, split_words
@@ -159,3 +159,9 @@ def test_deep_and_wide_documents_are_bounded() -> None:
 def test_a_log_without_fields_is_its_message(fields: str) -> None:
     query = build_query(fields, "Accepted password for kim", "text")
     assert query.message == "Accepted password for kim"
+
+
+@given(text=st.text(max_size=60) | st.text("aAkKTGE0159./:\\\\-@ <>\"'", max_size=60))
+def test_kinds_are_found_as_if_every_pattern_were_tried(text: str) -> None:
+    tried = [kind for kind, _needed, pattern in KINDS if pattern.search(text)]
+    assert [kind for kind in find_kinds(text) if kind != "twoaddresses"] == tried
