@@ -219,7 +219,10 @@ _USER = (
 )
 _NOT_A_USER = (
     r"^(?i:the|a|an|from|by|to|on|in|at|is|was|not|unknown|invalid|illegal|user|of|and|has|with|name|"
-    r"root_?cause|account|session|service|group|access|all|this|inside|outside|tcp|udp|icmp)$"
+    r"root_?cause|account|session|service|group|access|all|this|inside|outside|tcp|udp|icmp|"
+    r"privileges?|id|identity|agent|login|logon|logged|authenticated|authentication|profile|roles?|"
+    r"mode|created|deleted|added|removed|changed|disabled|enabled|locked|does|did|cannot|could|"
+    r"without|via|through|attempted|requested|failed|rights?|which|that|it|be|been|no|or)$"
 )
 
 

@@ -112,6 +112,19 @@ def test_the_fields_of_each_format(log: str, format_name: str, expected: dict[st
 
 
 @pytest.mark.parametrize(
+    ("log", "user"),
+    [
+        ("[Classification: Attempted User Privilege Gain] {TCP} 192.0.2.1 -> 192.0.2.2", None),
+        ("The user id was changed for user kim on web1", None),
+        ("Accepted password for kim from 192.0.2.1 port 22", "kim"),
+        ("a user logged in", None),
+    ],
+)
+def test_words_of_a_sentence_are_no_users(log: str, user: str | None) -> None:
+    assert read_fields(log).get("user") == user
+
+
+@pytest.mark.parametrize(
     ("log", "year"),
     [
         ("2 123456789010 eni-1 192.0.2.1 192.0.2.2 443 443 6 20 4249 1418530010 1418530070 REJECT OK", 2014),
