@@ -33,7 +33,7 @@ def compile_loop(function: Callable[..., Any]) -> Any:
 
 
 def compile_step(function: Callable[..., Any]) -> Any:
-    """Compile a function of numbers alone for use in loops: called, since it counts no references.
+    """Compile a function that loops call, of numbers alone or called a few times per text.
 
     What is inlined is compiled again at each place, for seconds where there are many.
     """

@@ -70,14 +70,14 @@ def _decode_entity(name: int) -> int:
     return -1
 
 
-@compile_loop
+@compile_step
 def _end_of_name(data: Any, at: int, end: int) -> int:
     while at < end and _is_name(data[at]):
         at += 1
     return at
 
 
-@compile_loop
+@compile_step
 def _skip_prefix(data: Any, at: int, end: int) -> int:
     """Return the place behind `ns:` where a name begins so."""
     place = at
@@ -95,7 +95,7 @@ def _read_word(data: Any, at: int) -> Any:
     return word
 
 
-@compile_loop
+@compile_step
 def _find_data_name(data: Any, at: int, end: int) -> int:
     """Return where X begins in `Data Name="X`, of which `Data` begins at `at`; or -1."""
     found = -1
@@ -110,7 +110,7 @@ def _find_data_name(data: Any, at: int, end: int) -> int:
     return found
 
 
-@compile_loop
+@compile_step
 def _write_text(data: Any, at: int, stop: int, out: Any, to: int) -> int:
     """Write text as the inside of a JSON string, its entities decoded; return the place behind."""
     while at < stop:

@@ -92,7 +92,7 @@ def _find_year(micros: int) -> Any:
     return year
 
 
-@compile_loop
+@compile_step
 def _read_clock(data: Any, at: int) -> Any:
     """Return the seconds of the day that the eight bytes `10:00:01` say, or -1."""
     if data[at + 2] != COLON or data[at + 5] != COLON:
@@ -104,14 +104,14 @@ def _read_clock(data: Any, at: int) -> Any:
     )
 
 
-@compile_loop
+@compile_step
 def _end_of_digits(data: Any, at: int, end: int) -> int:
     while at < end and 48 <= data[at] <= 57:
         at += 1
     return at
 
 
-@compile_loop
+@compile_step
 def _read_fraction(data: Any, at: int, stop: int) -> Any:
     """Return the microseconds that the digits behind a point say; further digits are dropped."""
     micros = 0
@@ -122,7 +122,7 @@ def _read_fraction(data: Any, at: int, stop: int) -> Any:
     return micros
 
 
-@compile_loop
+@compile_step
 def _read_zone(data: Any, at: int, end: int) -> Any:
     """Return the minutes east of UTC that `+0200` or `+02:00` say, to the end; or -10000."""
     has_colon = end - at == 6 and data[at + 3] == 58
