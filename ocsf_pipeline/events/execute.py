@@ -21,22 +21,22 @@ import polars as pl
 from ocsf_pipeline.classify.decisions import DECISION_SCHEMA
 from ocsf_pipeline.events.compiler import MappingCompiler
 from ocsf_pipeline.events.mapping import EventMapping
-from ocsf_pipeline.events.plan import build_plan, class_members, class_prefix
+from ocsf_pipeline.events.plan import build_plan, class_members, class_opening
+from ocsf_pipeline.events.rows import EVENT_SCHEMA, OF_TEMPLATE, STORED_SCHEMA
 from ocsf_pipeline.events.run import (
     GROUP,
+    OPENING,
     PACK_PRODUCT,
     PACK_VENDOR,
-    PREFIX,
     ROW,
-    TEMPLATE_SCHEMA,
+    TEMPLATE,
     PlanRunner,
     Tally,
-    assemble_rows,
     base_columns,
+    join_events,
     join_parts,
 )
 from ocsf_pipeline.events.samples import Sample, find_sample
-from ocsf_pipeline.events.schema_view import ClassView
 from ocsf_pipeline.events.shapes import (
     EMPTY_SHAPE,
     Shape,
@@ -45,6 +45,7 @@ from ocsf_pipeline.events.shapes import (
     merge_shapes,
 )
 from ocsf_pipeline.events.validate import find_faults
+from ocsf_pipeline.logs.records import Columns
 from ocsf_pipeline.schema.model import OcsfSchema
 
 PIECE_ROWS = 100_000
@@ -54,6 +55,16 @@ SHAPE_SAMPLE = 64
 FROM_DECISION = (
     "confidence", "status", "candidates", "schema_version", "knowledge_version", "ranker_version",
 )  # fmt: skip
+_OF_MAPPING = [name for name in OF_TEMPLATE if name not in ("template_id", *FROM_DECISION)]
+_TEMPLATE: Columns = {
+    "template_id": pl.String,
+    GROUP: pl.String,
+    OPENING: pl.UInt32,
+    PACK_PRODUCT: pl.String,
+    PACK_VENDOR: pl.String,
+    **{name: EVENT_SCHEMA[name] for name in _OF_MAPPING},
+}
+_TEMPLATE_SCHEMA = pl.Schema(_TEMPLATE)
 
 
 class MissingDecisionError(ValueError):
@@ -65,7 +76,8 @@ class MappedEvents:
     """Events of one batch, and what was counted on the way."""
 
     frame: pl.DataFrame
-    """EVENT_SCHEMA, one row per record, in the records' order."""
+    """One row per record. Of `map_records`: EVENT_SCHEMA, in the records' order. Of
+    `map_by_template`: STORED_SCHEMA, ordered by mapping."""
     invalid_count: int
     """Rows that broke a rule of the schema; 0 unless a mapping has a defect."""
     invalid: pl.DataFrame
@@ -113,19 +125,36 @@ class EventMapper:
         self._plans: dict[str, PlanRunner] = {}
         self._grown: dict[str, PlanRunner] = {}
         self._mappings = {item.version: item for item in mappings.values()}
-        self._templates = self._list_templates(decisions, mappings)
+        self._openings: list[str] = []
+        templates = self._list_templates(decisions, mappings)
+        self._groups = templates.select(
+            pl.col("template_id"),
+            pl.int_range(pl.len(), dtype=pl.UInt32).alias(TEMPLATE),
+            GROUP, OPENING, PACK_PRODUCT, PACK_VENDOR,
+        )  # fmt: skip
+        self._templates = templates.select(
+            pl.col(name).cast(STORED_SCHEMA[name]) for name in OF_TEMPLATE
+        )
 
     def _list_templates(
         self, decisions: pl.DataFrame, mappings: Mapping[str, EventMapping]
     ) -> pl.DataFrame:
         decided = decisions.select(list(DECISION_SCHEMA)).unique("template_id", keep="last")
         known = decided.filter(pl.col("template_id").is_in(list(mappings)))
+        numbers: dict[str, int] = {}
         rows = []
         for template_id, activity_id in known.select("template_id", "activity_id").iter_rows():
             mapping = mappings[template_id]
             owner = self._view.classes[mapping.class_uid]
-            rows.append(_describe_class(owner, mapping, template_id, activity_id or 0))
-        described = pl.DataFrame(rows, schema=TEMPLATE_SCHEMA)
+            members = class_members(owner, activity_id or 0)
+            opening = numbers.setdefault(class_opening(owner, members), len(numbers))
+            rows.append({
+                "template_id": template_id, GROUP: mapping.version, OPENING: opening,
+                "mapping_version": mapping.version, PACK_PRODUCT: mapping.product_name or None,
+                PACK_VENDOR: mapping.product_vendor or None, **members,
+            })  # fmt: skip
+        self._openings = list(numbers)
+        described = pl.DataFrame(rows, schema=_TEMPLATE_SCHEMA)
         return described.join(
             known.select("template_id", *FROM_DECISION), on="template_id", how="left"
         )
@@ -134,9 +163,10 @@ class EventMapper:
         """Turn one batch of records into events, in the records' order; see `map_events`."""
         pieces = list(self._map_pieces(records, max(1, records.height)))
         if not pieces:
-            return self._judge(assemble_rows(self._join(records), join_parts([])), Tally())
+            nothing = join_parts([], self._templates)
+            pieces = [(nothing.get_column(ROW), self._judge(nothing.drop(ROW), Tally()))]
         [(rows, mapped)] = pieces
-        return replace(mapped, frame=mapped.frame[rows.arg_sort()])
+        return replace(mapped, frame=join_events(mapped.frame[rows.arg_sort()]))
 
     def map_by_template(
         self, records: pl.DataFrame, piece_rows: int = PIECE_ROWS
@@ -151,7 +181,7 @@ class EventMapper:
 
     def _join(self, records: pl.DataFrame) -> pl.DataFrame:
         joined = records.with_row_index(ROW).join(
-            self._templates, on="template_id", how="left", maintain_order="left"
+            self._groups, on="template_id", how="left", maintain_order="left"
         )
         missing = joined.filter(pl.col(GROUP).is_null()).get_column("template_id")
         if len(missing):
@@ -175,7 +205,7 @@ class EventMapper:
             for piece in _gather_pieces(named, piece_rows):
                 work = [(rows, self._plan(version), Tally()) for rows, version in piece]
                 done = pool.map(lambda item: self._map_group(*item), work)
-                mapped = join_parts(list(chain.from_iterable(done)))
+                mapped = join_parts(list(chain.from_iterable(done)), self._templates)
                 height = sum(rows.height for rows, _version in piece)
                 if mapped.height != height:
                     raise AssertionError(f"{height} records became {mapped.height} events")
@@ -183,8 +213,7 @@ class EventMapper:
                 for _rows, _plan, counted in work:
                     tally.fallbacks.update(counted.fallbacks)
                     tally.unfit.update(counted.unfit)
-                rows = mapped.get_column(ROW)
-                yield rows, self._judge(assemble_rows(joined[rows], mapped), tally)
+                yield mapped.get_column(ROW), self._judge(mapped.drop(ROW), tally)
 
     def _judge(self, frame: pl.DataFrame, tally: Tally) -> MappedEvents:
         faults = find_faults(frame, self._view)
@@ -221,13 +250,15 @@ class EventMapper:
         values = rows.hstack(decoded.values)
         is_whole = decoded.is_whole
         if is_whole.all():
-            return [plan.run(values, tally, keep_whole=False)]
+            return [plan.run(values, self._openings, tally, keep_whole=False)]
         parts = []
         if is_whole.any():
-            parts.append(plan.run(values.filter(is_whole), tally, keep_whole=False))
+            whole = values.filter(is_whole)
+            parts.append(plan.run(whole, self._openings, tally, keep_whole=False))
         grown = self._grow_plan(plan, rows.filter(~is_whole)) if may_grow else plan
         if grown is plan:
-            return [*parts, plan.run(values.filter(~is_whole), tally, keep_whole=True)]
+            partial = values.filter(~is_whole)
+            return [*parts, plan.run(partial, self._openings, tally, keep_whole=True)]
         return [*parts, *self._map_group(rows.filter(~is_whole), grown, tally, may_grow=False)]
 
     def _grow_plan(self, plan: PlanRunner, rows: pl.DataFrame) -> PlanRunner:
@@ -310,21 +341,6 @@ def _gather_pieces(
             piece = []
     if piece:
         yield piece
-
-
-def _describe_class(
-    owner: ClassView, mapping: EventMapping, template_id: str, activity_id: int
-) -> dict[str, object]:
-    members = class_members(owner, activity_id)
-    return {
-        "template_id": template_id,
-        GROUP: mapping.version,
-        PREFIX: class_prefix(owner, members),
-        "mapping_version": mapping.version,
-        PACK_PRODUCT: mapping.product_name or None,
-        PACK_VENDOR: mapping.product_vendor or None,
-        **{name: value for name, value in members.items() if name != "type_name"},
-    }
 
 
 def _quote_unreadable(rows: pl.DataFrame, flags: list[bool]) -> pl.DataFrame:

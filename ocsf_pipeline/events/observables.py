@@ -1,10 +1,7 @@
 """Observables: the addresses, names, hashes and links of an event once more, side by side.
 
-Belongs here: which attributes are observable, and their JSON. Does not belong here: the attributes
-themselves (`plan`), putting an event together (`run`).
-
-They are written as text in front of the rest of the event: as columns of the event's own structure
-their constant parts would be encoded again for every row.
+Belongs here: which attributes are observable, and the constant part of their JSON. Does not belong
+here: the attributes themselves (`plan`), putting an event together (`forms`).
 """
 
 from __future__ import annotations
@@ -14,8 +11,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import polars as pl
-
 from ocsf_pipeline.events.schema_view import ClassView, ResolvedPath, SchemaView
 
 TYPE_IDS: Mapping[str, int] = {
@@ -24,8 +19,6 @@ TYPE_IDS: Mapping[str, int] = {
     "file_name_t": 7, "file_hash_t": 8, "process_name_t": 9,
 }  # fmt: skip
 MAX_OBSERVABLES = 12
-_PLAIN_TYPES = frozenset({"ip_t", "mac_t"})
-"""Their values hold nothing that JSON would escape."""
 _ELEMENT = re.compile(r"\[[^\]]*\]")
 
 
@@ -36,7 +29,6 @@ class Observable:
     column: str
     head: str
     """JSON of the observable up to its value."""
-    is_plain: bool
 
 
 def list_observables(
@@ -52,7 +44,7 @@ def list_observables(
             continue
         head = {"name": _ELEMENT.sub("", path), "type": caption, "type_id": type_id}
         text = json.dumps(head, ensure_ascii=False, separators=(",", ":"))[:-1] + ","
-        found.append(Observable(column, text, resolved.leaf.type.name in _PLAIN_TYPES))
+        found.append(Observable(column, text))
     return tuple(found[:MAX_OBSERVABLES])
 
 
@@ -61,30 +53,3 @@ def _read_captions(view: SchemaView, owner: ClassView) -> Mapping[str, str]:
     if attribute is None or attribute.object_type is None:
         return {}
     return view.objects[attribute.object_type].attributes["type_id"].enum
-
-
-def encode_observables(
-    observables: Sequence[Observable], nulls: Mapping[str, int], height: int
-) -> pl.Expr | None:
-    """Return the member `"observables":[…],` as text, null or None where there is none."""
-    pieces = [_encode(item) for item in observables if nulls[item.column] < height]
-    if not pieces:
-        return None
-    is_certain = any(nulls[item.column] == 0 for item in observables)
-    if len(pieces) == 1:
-        listed = pieces[0]
-    else:
-        listed = pl.concat_str(pieces, separator=",", ignore_nulls=True)
-    whole = pl.concat_str(pl.lit('"observables":['), listed, pl.lit("],"))
-    if is_certain:
-        return whole
-    return pl.when(listed.is_not_null() & (listed != "")).then(whole).otherwise(pl.lit(""))
-
-
-def _encode(item: Observable) -> pl.Expr:
-    value = pl.col(item.column)
-    if item.is_plain:
-        return pl.concat_str(pl.lit(f'{item.head}"value":"'), value, pl.lit('"}'))
-    encoded = pl.struct(value.alias("value")).struct.json_encode().str.strip_prefix("{")
-    text = pl.concat_str(pl.lit(item.head), encoded)
-    return pl.when(value.is_not_null()).then(text)

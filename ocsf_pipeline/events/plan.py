@@ -277,6 +277,12 @@ def _build_leftovers(
     return root
 
 
+def list_gap_columns(plan: EventPlan) -> list[str]:
+    """Return every column that some event of the plan may show, in a fixed order."""
+    columns = [*list_columns(plan.tree), *list_columns(plan.leftovers)]
+    return list(dict.fromkeys([*columns, *(item.column for item in plan.observables)]))
+
+
 def class_members(owner: ClassView, activity_id: int) -> dict[str, int | str]:
     """Return the attributes that class and activity give: the CLASS_ATTRIBUTES.
 
@@ -299,7 +305,7 @@ def class_members(owner: ClassView, activity_id: int) -> dict[str, int | str]:
     }
 
 
-def class_prefix(owner: ClassView, members: Mapping[str, int | str]) -> str:
+def class_opening(owner: ClassView, members: Mapping[str, int | str]) -> str:
     """Return the opening of every event with these members, `{` included, comma last."""
     present = {key: value for key, value in members.items() if key in owner.attributes}
     return json.dumps(present, ensure_ascii=False, separators=(",", ":"))[:-1] + ","

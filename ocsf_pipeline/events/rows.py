@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from ocsf_pipeline.logs.records import UTC_TIME
+from ocsf_pipeline.logs.records import UTC_TIME, Columns
 
 HOT_ATTRIBUTES: dict[str, tuple[str, pl.DataType | type[pl.DataType]]] = {
     # column: (path of the OCSF attribute it repeats, type); the first present path of several wins
@@ -75,3 +75,44 @@ EVENT_SCHEMA = pl.Schema(
         "position": pl.UInt64,
     }
 )
+"""An event as it is read."""
+
+OF_TEMPLATE = (
+    "class_uid", "class_name", "category_uid", "category_name", "activity_id", "activity_name",
+    "type_uid", "confidence", "status", "candidates", "template_id", "schema_version",
+    "knowledge_version", "ranker_version", "mapping_version",
+)  # fmt: skip
+"""Columns that are equal in all rows of a template."""
+
+_REPEATED = pl.Categorical()
+_EVENT_PARTS: Columns = {
+    "event_form": _REPEATED,  # the event's constant text, with gaps (`forms`)
+    "event_values": pl.String,  # what fills the gaps
+}
+
+
+def _store(name: str, dtype: pl.DataType) -> Columns:
+    if name == "event":
+        return _EVENT_PARTS
+    repeats = name in OF_TEMPLATE and dtype == pl.String
+    return {name: _REPEATED if repeats else dtype}
+
+
+STORED_SCHEMA = pl.Schema(
+    {key: kind for name, dtype in EVENT_SCHEMA.items() for key, kind in _store(name, dtype).items()}
+)
+"""An event as it is stored: `event` in two parts, text that repeats as numbers of texts."""
+
+
+def store_events(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return rows of EVENT_SCHEMA as rows of STORED_SCHEMA: an empty form, and the event whole.
+
+    Columns that are missing or of another type stay so; whoever checks the rows will say it.
+    """
+    parts = [pl.lit("").cast(_REPEATED).alias("event_form")]
+    repeated = [
+        pl.col(name).cast(_REPEATED)
+        for name, dtype in STORED_SCHEMA.items()
+        if dtype == _REPEATED and rows.schema.get(name) == pl.String
+    ]
+    return rows.with_columns(*parts, *repeated).rename({"event": "event_values"})

@@ -1,6 +1,6 @@
 """Our own judgement of event rows while the pipeline runs: column expressions, cheap.
 
-Belongs here: rules that every row of EVENT_SCHEMA must keep, with a reason for each. Does not
+Belongs here: rules that every row of STORED_SCHEMA must keep, with a reason for each. Does not
 belong here: making events valid (`required`, `values`).
 
 What a class requires is closed when its plan is built, and casts let no misfit pass; this module
@@ -9,6 +9,8 @@ by two validators that know nothing of this package.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import polars as pl
 
@@ -68,9 +70,10 @@ def find_faults(frame: pl.DataFrame, view: SchemaView) -> pl.DataFrame:
             {
                 "event_uid is missing": pl.col("event_uid").is_null(),
                 "time is missing": pl.col("time").is_null(),
-                "event is missing": pl.col("event").is_null(),
+                "event is missing": pl.col("event_values").is_null(),
                 "event is no JSON object": ~(
-                    pl.col("event").str.starts_with("{") & pl.col("event").str.ends_with("}")
+                    _is_object(pl.col("event_form").cat)
+                    | (pl.col("event_form") == "") & _is_object(pl.col("event_values").str)
                 ),
             }
         ).alias("reason"),
@@ -83,6 +86,12 @@ def find_faults(frame: pl.DataFrame, view: SchemaView) -> pl.DataFrame:
             pl.col("reason").is_not_null()
         )
     return faulty.select("event_uid", "template_id", "reason")
+
+
+def _is_object(text: Any) -> pl.Expr:
+    """Return whether a text, or its form, has the braces of an object around it."""
+    is_object: pl.Expr = text.starts_with("{") & text.ends_with("}")
+    return is_object
 
 
 def _first_reason(rules: dict[str, pl.Expr]) -> pl.Expr:

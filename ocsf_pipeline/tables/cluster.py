@@ -51,6 +51,11 @@ def spread_ddl(statement: str, cluster: str) -> list[str]:
         return _spread_table(statement, match[1], cluster)
     if match := _ALTER.match(statement):
         name = match[1]
+        if name in SHARDED and " RENAME COLUMN " in statement:
+            # What reads over the shards has no rows of its own, and cannot always be renamed in.
+            alter = f"ALTER TABLE {name} ON CLUSTER '{cluster}'{statement[match.end() :]}"
+            drop = f"DROP TABLE IF EXISTS {name}{ALL_SUFFIX} ON CLUSTER '{cluster}' SYNC"
+            return [alter, drop, _read_all(name, cluster)]
         names = [name, name + ALL_SUFFIX] if name in SHARDED else [name]
         rest = statement[match.end() :]
         return [f"ALTER TABLE {item} ON CLUSTER '{cluster}'{rest}" for item in names]
@@ -92,11 +97,14 @@ def _spread_table(statement: str, name: str, cluster: str) -> list[str]:
     )
     if not is_sharded:
         return [local]
-    over_all = (
+    return [local, _read_all(name, cluster)]
+
+
+def _read_all(name: str, cluster: str) -> str:
+    return (
         f"CREATE TABLE IF NOT EXISTS {name}{ALL_SUFFIX} ON CLUSTER '{cluster}' AS {name} "
         f"ENGINE = Distributed('{cluster}', currentDatabase(), '{name}')"
     )
-    return [local, over_all]
 
 
 def _end_of_name(statement: str) -> int:

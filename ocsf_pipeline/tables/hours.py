@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 
 import polars as pl
 
-from ocsf_pipeline.events.rows import EVENT_SCHEMA
+from ocsf_pipeline.events.rows import STORED_SCHEMA, store_events
 from ocsf_pipeline.logs.records import BATCH_SCHEMA, QUARANTINE_SCHEMA
 
 HOUR_TABLES: dict[str, pl.Schema] = {
-    "events": EVENT_SCHEMA,
+    "events": STORED_SCHEMA,
     "quarantine": QUARANTINE_SCHEMA,
     "batches": BATCH_SCHEMA,
 }
@@ -44,12 +44,15 @@ def check_hour(hour: datetime) -> datetime:
 def check_rows(table: str, rows: pl.DataFrame, hour: datetime) -> pl.DataFrame:
     """Return `rows` with the columns of `table` in order.
 
-    Raises RowsError for an unknown table, a missing, surplus or wrongly typed column, or a row of
-    another hour.
+    Events may be given as they are read, with the whole `event` in place of its two parts. Raises
+    RowsError for an unknown table, a missing, surplus or wrongly typed column, or a row of another
+    hour.
     """
     schema = HOUR_TABLES.get(table)
     if schema is None:
         raise RowsError(f"no table {table!r} is written by the hour: use {sorted(HOUR_TABLES)}")
+    if table == "events" and "event" in rows.columns:
+        rows = store_events(rows)
     ordered = check_columns(table, rows, schema)
     if not ordered.is_empty() and not (ordered["hour"] == hour).all(ignore_nulls=False):
         raise RowsError(f"{table}: some rows are not of the hour {hour.isoformat()}")

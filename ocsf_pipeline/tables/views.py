@@ -41,6 +41,9 @@ COMMON_COLUMNS = (
 
 LAST_COLUMNS = ("candidates", "event", "raw_data", "object_key", "position")
 
+_SELECT_ALL = "SELECT *, event"
+"""`event` is put together when it is read; a star leaves such columns out."""
+
 _IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]{0,63}")
 _TAKEN_NAMES = frozenset(
     {
@@ -180,7 +183,7 @@ def create_views_sql(schema: OcsfSchema) -> list[str]:
     """
     views = {
         "active_overrides": ACTIVE_OVERRIDES,
-        "current_events": _select_current("SELECT * FROM events"),
+        "current_events": _select_current(f"{_SELECT_ALL} FROM events"),
         "current_templates": _CURRENT_TEMPLATES,
         "review_queue": _REVIEW_QUEUE,
         "source_health": _SOURCE_HEALTH,
@@ -194,7 +197,7 @@ def create_views_sql(schema: OcsfSchema) -> list[str]:
 def select_current_events() -> str:
     """Return the SELECT behind `current_events`: for use where the views may not be made yet."""
     active = f"SELECT * FROM ({ACTIVE_OVERRIDES})"  # noqa: S608
-    return _select_current("SELECT * FROM events", active)
+    return _select_current(f"{_SELECT_ALL} FROM events", active)
 
 
 def name_class_views(schema: OcsfSchema) -> dict[str, EventClass]:
@@ -246,8 +249,8 @@ def _select_class(event_class: EventClass, schema: OcsfSchema) -> str:
     uid = event_class.uid
     moved = f"SELECT key FROM active_overrides WHERE kind = '{{kind}}' AND class_uid = {uid}"  # noqa: S608
     rows = (
-        f"SELECT * FROM events WHERE class_uid = {uid} UNION ALL "  # noqa: S608
-        f"SELECT * FROM events WHERE class_uid != {uid} AND ("
+        f"{_SELECT_ALL} FROM events WHERE class_uid = {uid} UNION ALL "
+        f"{_SELECT_ALL} FROM events WHERE class_uid != {uid} AND ("
         f"template_id IN ({moved.format(kind='template')}) "
         f"OR event_uid IN ({moved.format(kind='event')}))"
     )

@@ -14,6 +14,8 @@ from typing import Self
 
 import polars as pl
 
+from ocsf_pipeline.events.rows import EVENT_SCHEMA, STORED_SCHEMA
+from ocsf_pipeline.events.run import join_events
 from ocsf_pipeline.ports import PermanentPortError
 from ocsf_pipeline.tables.hours import HOUR_TABLES, RowsError, check_columns, check_hour, check_rows
 from ocsf_pipeline.tables.migrations import load_migrations
@@ -29,7 +31,10 @@ class FakeEventTables:
 
     def __init__(self, fail_commit: Exception | None = None) -> None:
         self.frames: dict[str, pl.DataFrame] = {
-            **{table: pl.DataFrame(schema=schema) for table, schema in HOUR_TABLES.items()},
+            **{
+                table: _store(pl.DataFrame(schema=schema), schema)
+                for table, schema in HOUR_TABLES.items()
+            },
             "templates": pl.DataFrame(schema=TEMPLATE_ROWS),
             "overrides": pl.DataFrame(schema=OVERRIDE_SCHEMA),
         }
@@ -135,7 +140,7 @@ class FakeHourWriter:
         for table, frames in self._staged.items():
             kept = self._tables.frames[table].filter(pl.col("hour") != self._hour)
             schema = HOUR_TABLES[table]
-            new = pl.concat([pl.DataFrame(schema=schema), *(_store(f, schema) for f in frames)])
+            new = pl.concat([kept.clear(), *(_store(frame, schema) for frame in frames)])
             counts[table] = len(new)
             self._tables.frames[table] = pl.concat([kept, new])
         self._tables.winners[self._hour] = (self._order, self._run_id)
@@ -148,6 +153,8 @@ class FakeHourWriter:
 
 
 def _store(rows: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
+    if schema == STORED_SCHEMA:
+        rows, schema = join_events(rows.cast(dict(schema))), EVENT_SCHEMA
     return rows.cast(dict(schema)).with_columns(pl.col(pl.String).fill_null(""))
 
 
