@@ -146,25 +146,33 @@ class MadeObject:
 
 
 def make_objects(
-    templates: Sequence[LogTemplate], event_count: int, hour: datetime, seed: int
+    templates: Sequence[LogTemplate],
+    event_count: int,
+    hour: datetime,
+    seed: int,
+    is_skewed: bool = False,
 ) -> Iterator[MadeObject]:
     """Yield the objects of an hour with `event_count` logs in all, JSON_SHARE of them JSON.
 
     Every other object is NDJSON of bare JSON logs; the rest are Vector's envelopes with JSON logs
-    and others in `message`. All are compressed with zstd.
+    and others in `message`. All are compressed with zstd. Templates are equally frequent, or, if
+    skewed, the n-th of a random order is n times as rare as the first.
     """
     json_logs = [item for item in templates if item.is_json]
     other_logs = [item for item in templates if not item.is_json]
     if not json_logs or not other_logs:
         raise ValueError("the samples must hold JSON logs and others")
     rng = np.random.default_rng(seed)
+    if is_skewed:
+        json_logs, other_logs = _shuffle(json_logs, rng), _shuffle(other_logs, rng)
+    spread = _spread_skewed if is_skewed else _spread
     # bare : enveloped so that bare + enveloped / 3 makes up JSON_SHARE.
     bare = round(event_count * (JSON_SHARE - _ENVELOPED_JSON) / (1 - _ENVELOPED_JSON))
     for kind, total in (("bare", bare), ("vector", event_count - bare)):
         for number, count in enumerate(_split(total, OBJECT_EVENTS)):
             inner = count if kind == "bare" else round(count * _ENVELOPED_JSON)
-            logs = [*_fill_all(json_logs, inner, rng, hour)]
-            logs += _fill_all(other_logs, count - inner, rng, hour)
+            logs = [*_fill_all(json_logs, spread(inner, len(json_logs)), rng, hour)]
+            logs += _fill_all(other_logs, spread(count - inner, len(other_logs)), rng, hour)
             raw = pl.concat(logs).sample(fraction=1, shuffle=True, seed=int(rng.integers(1 << 31)))
             lines = raw if kind == "bare" else _wrap(raw, rng, hour)
             text = (lines.str.join("\n").item() + "\n").encode()
@@ -185,9 +193,9 @@ def _wrap(raw: pl.Series, rng: Rng, hour: datetime) -> pl.Series:
 
 
 def _fill_all(
-    templates: Sequence[LogTemplate], count: int, rng: Rng, hour: datetime
+    templates: Sequence[LogTemplate], shares: Sequence[int], rng: Rng, hour: datetime
 ) -> Iterator[pl.Series]:
-    for template, share in zip(templates, _spread(count, len(templates)), strict=True):
+    for template, share in zip(templates, shares, strict=True):
         if share:
             yield template.fill(share, rng, hour)
 
@@ -195,6 +203,17 @@ def _fill_all(
 def _spread(total: int, places: int) -> list[int]:
     """Share `total` over places as evenly as whole numbers allow."""
     return [total // places + (place < total % places) for place in range(places)]
+
+
+def _spread_skewed(total: int, places: int) -> list[int]:
+    """Share `total` so that the n-th place has an n-th of the first's, as word counts have."""
+    weights = np.cumsum(1 / np.arange(1, places + 1))
+    ends = np.round(weights / weights[-1] * total).astype(np.int64)
+    return [int(share) for share in np.diff(ends, prepend=0)]
+
+
+def _shuffle(templates: Sequence[LogTemplate], rng: Rng) -> list[LogTemplate]:
+    return [templates[place] for place in rng.permutation(len(templates))]
 
 
 def _split(total: int, size: int) -> list[int]:

@@ -31,7 +31,7 @@ from ocsf_pipeline.events.compiler import compile_mappings
 from ocsf_pipeline.events.execute import EventMapper, MappedEvents
 from ocsf_pipeline.logs.layout import format_hour_folder
 from ocsf_pipeline.logs.normalize import ObjectContext, TemplateRegistry
-from ocsf_pipeline.logs.parallel import map_in_order, read_object_in_parallel
+from ocsf_pipeline.logs.parallel import read_object_in_parallel
 from ocsf_pipeline.logs.read import ObjectSummary, read_raw_frames
 from ocsf_pipeline.ports import Embedder, EventTables, ObjectRef, ObjectStore
 from ocsf_pipeline.samples.labels import read_sample_logs
@@ -42,6 +42,8 @@ from ocsf_pipeline.steps.logs import iterate_records, load_hour, normalize_hour,
 
 COLD_HOUR = datetime(2026, 3, 2, 10, tzinfo=UTC)
 WARM_HOUR = next_hour(COLD_HOUR)
+SKEWED_HOUR = next_hour(WARM_HOUR)
+_HOURS = (("cold", COLD_HOUR), ("warm", WARM_HOUR), ("skewed", SKEWED_HOUR))
 _PREFIX = "logs"
 _PER_LOG_SAMPLE = 500
 _TEMPLATE_COUNTS = (10, 100, 300)
@@ -106,14 +108,16 @@ def tell(text: str) -> None:
 
 
 def measure_generation(place: Workplace) -> Figures:
-    """Make both hours; return what they hold."""
+    """Make all hours; return what they hold."""
     templates = cut_templates([sample.raw for sample in read_sample_logs()])
     objects = place.objects()
     stored: Figures = {"samples": len(templates)}
-    for name, hour, seed in (("cold", COLD_HOUR, place.seed), ("warm", WARM_HOUR, place.seed + 1)):
+    for number, (name, hour) in enumerate(_HOURS):
         folder = format_hour_folder(_PREFIX, hour)
         made = {"objects": 0, "events": 0, "bytes": 0, "text_bytes": 0}
-        for item in make_objects(templates, place.event_count, hour, seed):
+        for item in make_objects(
+            templates, place.event_count, hour, place.seed + number, is_skewed=name == "skewed"
+        ):
             objects.write_object(f"{folder}/{item.name}", item.body)
             made["objects"] += 1
             made["events"] += item.event_count
@@ -234,14 +238,15 @@ def measure_parts(place: Workplace) -> Figures:
     watch = Stopwatch()
     _read_objects(place, TemplateRegistry(), watch)
     decided = decide_hour(artefacts, decider, COLD_HOUR).decisions
-    mapper = EventMapper(decider.schema, decided, compile_mappings(decider.schema, decided))
+    mappings = compile_mappings(decider.schema, decided)
+    mapper = EventMapper(decider.schema, decided, mappings, workers)
     batches = load_hour(artefacts, COLD_HOUR).objects
     # One object's rows only: kept in memory as they are here, an hour's would not be bounded.
     parts = [part for batch in batches[:1] for part in iterate_records(artefacts, batch)]
     kept = sum(len(part) for part in parts)
     mapped: list[MappedEvents] = []
     with watch.time("map", kept):
-        mapped.extend(map_in_order(mapper.map_records, parts, workers))
+        mapped.extend(mapper.map_by_template(pl.concat(parts)))
     tables = place.tables("tables-of-parts")
     prepare_tables(tables, decider.schema)
     with watch.time("insert", kept), tables.replace_hour(COLD_HOUR, "bench") as writer:
@@ -286,6 +291,7 @@ MEASUREMENTS: dict[str, Callable[[Workplace], Figures]] = {
     "cold": lambda place: measure_hour(place, COLD_HOUR),
     "warm": lambda place: measure_hour(place, WARM_HOUR),
     "reading": measure_reading,
+    "skewed": lambda place: measure_hour(place, SKEWED_HOUR),
     "per_log": measure_per_log,
     "parts": measure_parts,
     "scans": measure_compiled_scans,

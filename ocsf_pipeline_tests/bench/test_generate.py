@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from datetime import UTC, datetime
 
 import numpy as np
@@ -57,6 +58,23 @@ def test_a_seed_gives_the_same_bytes_and_another_gives_others(
     )
     assert first == again
     assert first != other
+
+
+def test_a_skewed_hour_is_as_many_logs_of_few_templates(templates: list[LogTemplate]) -> None:
+    (even,), (skewed,) = (
+        [
+            read_lines(item.body)
+            for item in make_objects(templates, 3_000, HOUR, 1, is_skewed=is_skewed)
+            if item.name.startswith("bare")
+        ]
+        for is_skewed in (False, True)
+    )
+    assert len(even) == len(skewed)
+    most_even, most_skewed = (
+        Counter(" ".join(sorted(json.loads(line))) for line in lines).most_common(1)[0][1]
+        for lines in (even, skewed)
+    )
+    assert most_skewed > 3 * most_even
 
 
 def test_made_logs_stay_near_the_templates_of_the_samples(templates: list[LogTemplate]) -> None:

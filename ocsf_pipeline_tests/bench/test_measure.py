@@ -28,7 +28,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Fig
 
 
 def test_every_log_reaches_the_tables(measured: dict[str, Figures]) -> None:
-    for name in ("cold", "warm"):
+    for name in ("cold", "warm", "skewed"):
         figures = measured[name]
         assert figures["classified"] + figures["review"] == EVENTS
         assert figures["quarantined"] == figures["invalid"] == 0
