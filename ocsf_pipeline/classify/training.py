@@ -51,6 +51,9 @@ _FEW_OWNERS = 3
 """Products with a class, at which leaving one out takes half of what is known of the class."""
 _LEAST_SUPPORT = 0.05
 """Of a class that one product alone has: with few packs, there may be no other."""
+_POPULARITY = 0.5
+"""For confidence, examples weigh by the number of products with their class to the power of this:
+packs list the odd beside the common, each once, but what arrives is mostly what many send."""
 _NOISE_SHARE = 0.04
 _SMALLEST_WEIGHT = 0.003
 
@@ -297,11 +300,9 @@ def _fit_combination(
     count = rows.example_count
     targets = rows.targets[:count] / rows.targets[:count].sum(axis=1, keepdims=True)
     is_right = rows.targets[:count] > 0
-    weights = rows.weights[:count] / rows.weights[:count].sum()
-    unseen = weights * _measure_support(rows)
-    both = np.concatenate(
-        [unseen / unseen.sum() * _UNSEEN_SHARE, weights * (1 - _UNSEEN_SHARE)]
-    ).astype(np.float32)
+    owner_counts = _count_owners(rows)
+    both = _weigh_views(rows.weights[:count], owner_counts)
+    sent = _weigh_views(rows.weights[:count] * owner_counts**_POPULARITY, owner_counts)
     noise_weights = np.full(len(NOISE), _NOISE_SHARE / len(NOISE), dtype=np.float32)
     combiners: dict[str, Combiner] = {}
     calibrators: dict[str, Calibrator] = {}
@@ -326,24 +327,37 @@ def _fit_combination(
         calibrator = fit_calibrator(
             np.concatenate([signs, noise_signs]),
             np.append(right, np.zeros(len(noise_signs), dtype=bool)),
-            np.append(both, noise_weights),
+            np.append(sent, noise_weights),
         )
-        threshold = _choose_threshold(calibrator.rate(signs), right, both)
+        threshold = _choose_threshold(calibrator.rate(signs), right, sent)
         combiners[variant], calibrators[variant] = combiner, calibrator
     return combiners, calibrators, threshold
 
 
-def _measure_support(rows: TrainingRows) -> Floats:
+def _weigh_views(weights: Floats, owner_counts: Floats) -> Floats:
+    """Return weights of the examples without their products, then of those without themselves."""
+    weights = weights / weights.sum()
+    unseen = weights * _measure_support(owner_counts)
+    seen = weights * (1 - _UNSEEN_SHARE)
+    return np.concatenate([unseen / unseen.sum() * _UNSEEN_SHARE, seen]).astype(np.float32)
+
+
+def _count_owners(rows: TrainingRows) -> Floats:
+    """Return, per example, how many products have examples of its class."""
+    owners = rows.owners[: rows.example_count]
+    users: dict[int, set[str]] = {}
+    for example, owner in zip(rows.examples, owners, strict=True):
+        users.setdefault(example.class_uid, set()).add(owner)
+    return np.array([len(users[item.class_uid]) for item in rows.examples], dtype=np.float32)
+
+
+def _measure_support(owner_counts: Floats) -> Floats:
     """Return, per example, the share of its class that is left when its product is left out.
 
     Where hardly another product has the class, an answer on the product left out is bound to be
     wrong, which says nothing about products whose events are of known classes.
     """
-    owners = rows.owners[: rows.example_count]
-    users: dict[int, set[str]] = {}
-    for example, owner in zip(rows.examples, owners, strict=True):
-        users.setdefault(example.class_uid, set()).add(owner)
-    others = np.array([len(users[item.class_uid]) - 1 for item in rows.examples], dtype=np.float32)
+    others = owner_counts - 1
     return np.asarray((others + _LEAST_SUPPORT) / (others + _FEW_OWNERS), dtype=np.float32)
 
 
