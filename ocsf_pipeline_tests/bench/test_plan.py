@@ -27,9 +27,11 @@ MEASURED, ASSUMED = Calibration(), Assumptions()
 
 def test_a_run_takes_what_its_events_take() -> None:
     seconds = time_run(1_000_000, 1_000_000, MEASURED, ASSUMED)
-    work = (29.3 + 38.5) / (4 * 0.75)
-    assert seconds == pytest.approx(30 + 7.6 + work)
-    assert time_run(0, 1_000_000, MEASURED, ASSUMED) == pytest.approx(30 + 7.6 + 38.5 / 3)
+    start = 30 + MEASURED.start_seconds
+    work = (MEASURED.read_core_us + MEASURED.write_core_us) / (4 * 0.75)
+    assert seconds == pytest.approx(start + work)
+    rewritten = time_run(0, 1_000_000, MEASURED, ASSUMED)
+    assert rewritten == pytest.approx(start + MEASURED.write_core_us / 3)
 
 
 def test_runs_wait_for_a_free_pod() -> None:
