@@ -12,11 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-import pyarrow as pa
 
 from ocsf_pipeline.events import json_scan
 from ocsf_pipeline.events.shapes import Kind, Shape, count_keys, count_records, dtype_of
-from ocsf_pipeline.logs.compiled import open_texts
+from ocsf_pipeline.logs.compiled import make_texts, open_texts
 
 _MAX_CELLS = 8_000_000
 """Leaves times rows of one scan: 17 bytes each."""
@@ -72,7 +71,7 @@ class FieldDecoder:
         partial = (found.flags & json_scan.PARTIAL) != 0
         for number, leaf in enumerate(self._leaves):
             is_set = (found.is_set[number] != 0) & ~is_odd
-            column = _make_column(found.views[number], is_set, text_buffer, f"f{number}")
+            column = make_texts(found.views[number], is_set, (text_buffer,), f"f{number}")
             if leaf.kind is not Kind.TEXT:
                 column, misfits = _decode_arrays(column, leaf)
                 is_odd |= misfits.is_odd
@@ -83,21 +82,6 @@ class FieldDecoder:
         return DecodedFields(
             pl.DataFrame(columns), pl.Series("is_whole", ~partial), pl.Series("is_odd", is_odd)
         )
-
-
-def _make_column(
-    views: npt.NDArray[np.uint32],
-    is_set: npt.NDArray[np.bool_],
-    texts: pa.Buffer,
-    name: str,
-) -> pl.Series:
-    validity = None
-    if not is_set.all():
-        validity = pa.py_buffer(np.packbits(is_set, bitorder="little"))
-    array = pa.Array.from_buffers(
-        pa.string_view(), len(is_set), [validity, pa.py_buffer(views), texts]
-    )
-    return pl.Series(name, array)
 
 
 def _unescape(column: pl.Series) -> pl.Series:
