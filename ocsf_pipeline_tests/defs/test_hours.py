@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import polars as pl
@@ -12,7 +12,13 @@ import pytest
 from ocsf_pipeline.steps import events
 from ocsf_pipeline.steps.events import prepare_tables
 from ocsf_pipeline.steps.schema import load_schema
-from ocsf_pipeline_tests.fakes.pipeline import HOUR, Pipeline, make_duo_lines, make_ssh_lines
+from ocsf_pipeline_tests.fakes.pipeline import (
+    HOUR,
+    Pipeline,
+    build_pipeline,
+    make_duo_lines,
+    make_ssh_lines,
+)
 
 _BALANCE = """
 SELECT sum(read_count) AS read, sum(classified_count) AS classified,
@@ -85,6 +91,9 @@ def test_rows_that_were_deleted_by_hand_come_back(
 def test_late_rewritten_and_deleted_objects_change_their_hour_only(
     pipeline: Pipeline, instance: dg.DagsterInstance
 ) -> None:
+    # Of hours that are older than the window, events outlive their objects.
+    window = datetime.now(UTC) - HOUR + timedelta(days=1)
+    pipeline = build_pipeline(pipeline.folder, drop_window=window)
     other = HOUR + timedelta(hours=1)
     pipeline.drop("a.log", make_ssh_lines(10))
     pipeline.drop("b.log", make_ssh_lines(7), other)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -85,10 +85,14 @@ def build_pipeline(
     reranker: Reranker | None = None,
     indexes: tuple[ClassIndex, ...] = (),
     schema_version: str = "1.8.0",
+    drop_window: timedelta | None = None,
 ) -> Pipeline:
     """Build everything below `folder`; without `indexes` with an embedded one."""
     packs = packs or ChosenPacks()
     settings = Settings(data_dir=folder, drop_settle_seconds=0, schema_version=schema_version)
+    if drop_window is not None:
+        hours = int(drop_window / timedelta(hours=1))
+        settings = settings.model_copy(update={"drop_window_hours": hours})
     objects = open_object_store(str(folder / "objects"))
     artefacts = open_object_store(str(folder / "artefacts"))
     embedder = FakeEmbedder()
