@@ -315,8 +315,7 @@ class ClickHouseTables:
 
     def _create_database(self) -> None:
         with self._without_database():
-            cluster = self.capabilities.cluster
-            everywhere = f" ON CLUSTER '{cluster}'" if cluster else ""
+            everywhere = self.capabilities.everywhere
             self.execute(f"CREATE DATABASE IF NOT EXISTS `{self.database}`{everywhere}")
 
     def _plan(self) -> tuple[Migration, ...]:
@@ -344,8 +343,7 @@ class ClickHouseTables:
     def _set_retention(self) -> None:
         """Make the tables' TTL what the options say, where it is not yet."""
         days = self.options.retention_days
-        cluster = self.capabilities.cluster
-        everywhere = f" ON CLUSTER '{cluster}'" if cluster else ""
+        everywhere = self.capabilities.everywhere
         wanted = "" if days is None else f"TTL hour + toIntervalDay({int(days)})"
         for table in HOUR_TABLES:
             engine = self.fetch_rows(

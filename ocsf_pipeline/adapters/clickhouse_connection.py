@@ -49,6 +49,11 @@ class Capabilities:
     cluster: str = ""
     """Tables are replicated, and read over the shards of the cluster of this name."""
 
+    @property
+    def everywhere(self) -> str:
+        """What makes a statement run on every server: a clause behind the name, or nothing."""
+        return f" ON CLUSTER '{self.cluster}'" if self.cluster else ""
+
 
 SERVER = Capabilities(several_processes=True, keeps_session_settings=False, over_network=True)
 EMBEDDED = Capabilities(several_processes=False, keeps_session_settings=True, over_network=False)

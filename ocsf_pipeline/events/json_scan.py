@@ -27,6 +27,7 @@ from ocsf_pipeline.logs.compiled import (
     QUOTE,
     compile_loop,
     hash_bytes,
+    read_word,
 )
 
 TEXT, OBJECT, ARRAY = 0, 1, 2
@@ -180,12 +181,7 @@ def _write_view(data: Any, start: int, stop: int, views: Any, leaf: int, row: in
     at = start
     end = start + length
     while at < end:
-        value = np.uint32(0)
-        shift = np.uint32(0)
-        for place in range(at, min(at + 4, end)):
-            value |= np.uint32(data[place]) << shift
-            shift += np.uint32(8)
-        views[leaf, row, word] = value
+        views[leaf, row, word] = read_word(data, at, end)
         word += 1
         at += 4
 

@@ -52,6 +52,17 @@ def hash_bytes(data: Any, start: int, stop: int, seed: Any) -> Any:
     return value ^ (value >> np.uint64(32))
 
 
+@compile_loop
+def read_word(data: Any, start: int, stop: int) -> Any:
+    """Return up to four bytes from `start` on as a word of a string view; zeros behind `stop`."""
+    value = np.uint32(0)
+    shift = np.uint32(0)
+    for place in range(start, min(start + 4, stop)):
+        value |= np.uint32(data[place]) << shift
+        shift += np.uint32(8)
+    return value
+
+
 def open_texts(
     texts: pl.Series,
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64], pa.Buffer]:
@@ -152,12 +163,7 @@ def write_views(
         word = 1
         end = start + length
         while start < end:
-            value = np.uint32(0)
-            shift = np.uint32(0)
-            for place in range(start, min(start + 4, end)):
-                value |= np.uint32(data[place]) << shift
-                shift += np.uint32(8)
-            views[number, word] = value
+            views[number, word] = read_word(data, start, end)
             word += 1
             start += 4
 

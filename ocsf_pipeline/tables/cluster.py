@@ -48,7 +48,7 @@ def spread_ddl(statement: str, cluster: str) -> list[str]:
     ClusterError for a statement of another kind than DDL files have.
     """
     if match := _CREATE.match(statement):
-        return _spread_table(statement, match[1], cluster)
+        return _spread_table(match, cluster)
     if match := _ALTER.match(statement):
         name = match[1]
         if name in SHARDED and " RENAME COLUMN " in statement:
@@ -79,7 +79,8 @@ def build_staging(table: str, staging: str, partition_key: str, sorting_key: str
     )
 
 
-def _spread_table(statement: str, name: str, cluster: str) -> list[str]:
+def _spread_table(created: re.Match[str], cluster: str) -> list[str]:
+    statement, name = created.string, created[1]
     is_sharded = name in SHARDED
     place = "{shard}" if is_sharded else "all"
     replica = "{replica}" if is_sharded else "{shard}-{replica}"
@@ -91,7 +92,7 @@ def _spread_table(statement: str, name: str, cluster: str) -> list[str]:
     engine = f"ENGINE = Replicated{found[1]}({', '.join(arguments)})"
     local = (
         f"CREATE TABLE IF NOT EXISTS {name} ON CLUSTER '{cluster}'"
-        + statement[_end_of_name(statement) : found.start()]
+        + statement[created.end() : found.start()]
         + engine
         + statement[found.end() :]
     )
@@ -105,8 +106,3 @@ def _read_all(name: str, cluster: str) -> str:
         f"CREATE TABLE IF NOT EXISTS {name}{ALL_SUFFIX} ON CLUSTER '{cluster}' AS {name} "
         f"ENGINE = Distributed('{cluster}', currentDatabase(), '{name}')"
     )
-
-
-def _end_of_name(statement: str) -> int:
-    match = _CREATE.match(statement)
-    return match.end() if match else 0
