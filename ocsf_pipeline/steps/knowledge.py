@@ -193,6 +193,8 @@ def update_ranker(
     examples = load_stored_examples(artefacts)
     signature = {
         "corpus_version": index.read_version() or "",
+        # Acceptable classes are trained on, and the corpus holds nothing of them.
+        "labelled_examples": _version_in_force(artefacts, _EXAMPLES) or "",
         "index": index.name,
         "schema_version": schema.version,
         "ranker_format": RANKER_FORMAT,
