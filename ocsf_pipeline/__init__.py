@@ -13,3 +13,8 @@ Stages are pure: they know nothing of Dagster, of clients, of the environment or
 `ports` names what they need from outside, `adapters` provide it, `resources` choose the adapters
 from settings, `defs` hands them to Dagster, and `cli` is a thin front over the same functions.
 """
+
+from ocsf_pipeline.memory import keep_freed_memory
+
+# Before any other module loads Polars or chDB: they read their allocators' options once.
+keep_freed_memory()

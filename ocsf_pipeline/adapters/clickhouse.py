@@ -139,6 +139,7 @@ class ClickHouseTables:
                     for migration in pending:
                         self._apply(migration)
             self._set_retention()
+            self._bound_merges()
             return [migration.name for migration in pending]
 
     def create_views(self, statements: Sequence[str]) -> None:
@@ -346,15 +347,34 @@ class ClickHouseTables:
         everywhere = self.capabilities.everywhere
         wanted = "" if days is None else f"TTL hour + toIntervalDay({int(days)})"
         for table in HOUR_TABLES:
-            engine = self.fetch_rows(
-                "SELECT engine_full FROM system.tables "
-                "WHERE database = {database:String} AND name = {name:String}",
-                {"database": self.database, "name": table},
-            )[0][0]
+            engine = self._describe_engine(table)
             if wanted and wanted not in engine:
                 self.execute(f"ALTER TABLE {table}{everywhere} MODIFY {wanted}")
             elif not wanted and " TTL " in engine:
                 self.execute(f"ALTER TABLE {table}{everywhere} REMOVE TTL")
+
+    def _bound_merges(self) -> None:
+        """Leave large parts of an embedded engine's hours unmerged, where it does not do so yet.
+
+        A server merges in its own time. Here every merge takes from the run that writes, is given
+        up when the run ends, and an hour of few large parts is read as fast as one of a single.
+        """
+        bound = self.options.merge_bytes
+        if self.capabilities.several_processes or bound is None:
+            return
+        setting = f"max_bytes_to_merge_at_max_space_in_pool = {bound}"
+        for table in HOUR_TABLES:
+            if setting not in self._describe_engine(table):
+                self.execute(f"ALTER TABLE {table} MODIFY SETTING {setting}")
+
+    def _describe_engine(self, table: str) -> str:
+        """Return the engine of a table with its keys, its TTL and its settings."""
+        rows = self.fetch_rows(
+            "SELECT engine_full FROM system.tables "
+            "WHERE database = {database:String} AND name = {name:String}",
+            {"database": self.database, "name": table},
+        )
+        return str(rows[0][0])
 
     def _append(self, table: str, rows: pl.DataFrame, schema: pl.Schema) -> None:
         try:

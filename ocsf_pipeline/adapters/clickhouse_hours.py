@@ -242,10 +242,10 @@ class ClickHouseHourWriter:
 
 
 def split_block(rows: pl.DataFrame, options: TablesOptions) -> Iterator[pl.DataFrame]:
-    """Yield `rows` in pieces that keep both bounds of a block, so that memory stays bounded."""
+    """Yield `rows` in even pieces of about a block, so that memory stays bounded."""
     size = max(int(rows.estimated_size()), 1)
-    by_bytes = max(1, len(rows) * options.block_bytes // size)
-    yield from rows.iter_slices(min(options.block_rows, by_bytes))
+    count = max(round(len(rows) / options.block_rows), -(-size // options.block_bytes), 1)
+    yield from rows.iter_slices(max(-(-len(rows) // count), 1))
 
 
 def drop_leftovers(tables: ClickHouseTables) -> list[str]:

@@ -50,13 +50,17 @@ def map_in_order(
                 future.cancel()
 
 
-def work_ahead(items: Iterator[Item]) -> Iterator[Item]:
-    """Yield what `items` yields, made one ahead in a thread while the caller uses what it has."""
+def work_ahead(items: Iterator[Item], depth: int = 1) -> Iterator[Item]:
+    """Yield what `items` yields, made up to `depth` ahead in a thread while the caller works."""
     with ThreadPoolExecutor(1, thread_name_prefix="ocsf-ahead") as pool:
-        coming: Future[Item | None] = pool.submit(next, items, None)
-        while (item := coming.result()) is not None:
-            coming = pool.submit(next, items, None)
-            yield item
+        coming = deque(pool.submit(next, items, None) for _place in range(depth))
+        try:
+            while (item := coming.popleft().result()) is not None:
+                coming.append(pool.submit(next, items, None))
+                yield item
+        finally:
+            for future in coming:
+                future.cancel()
 
 
 def read_object_in_parallel(

@@ -17,6 +17,7 @@ import polars as pl
 from ocsf_pipeline.events.execute import EventMapper, MappedEvents
 from ocsf_pipeline.logs.parallel import work_ahead
 from ocsf_pipeline.logs.records import BATCH_SCHEMA
+from ocsf_pipeline.memory import spare_settled_objects
 from ocsf_pipeline.ports import EventTables, HourWriter, ObjectStore
 from ocsf_pipeline.schema.model import OcsfSchema
 from ocsf_pipeline.steps.artefacts import Json, read_json, write_json
@@ -87,7 +88,7 @@ def classify_hour(
     Skips the writing when the tables hold exactly this state. Raises ConservationError when the
     counts do not add up: then nothing of the hour is changed.
     """
-    with tables:
+    with tables, spare_settled_objects():
         tables.migrate_tables()
         return _classify_hour(
             artefacts, tables, schema, decided, hour, run_id, progress=progress, workers=workers,
@@ -178,8 +179,8 @@ def _write_events(
     """Map and stage all records; return rows by object and whether they wait for review."""
     statuses: Counter[tuple[str, bool]] = Counter()
     # The mapper has threads of its own: one batch ahead keeps them busy while rows are inserted.
-    pieces = chain.from_iterable(mapper.map_by_template(batch) for batch in records)
-    for mapped in work_ahead(pieces):
+    pieces = chain.from_iterable(mapper.map_by_template(batch) for batch in work_ahead(records))
+    for mapped in work_ahead(pieces, depth=2):
         writer.write_rows("events", mapped.frame)
         by_object = mapped.frame.group_by("object_key", pl.col("status") == "review").len()
         for object_key, in_review, count in by_object.iter_rows():

@@ -11,7 +11,7 @@ A late or rewritten object costs its own reading only.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,7 +20,7 @@ import polars as pl
 
 from ocsf_pipeline.logs.layout import format_hour_folder, parse_hour
 from ocsf_pipeline.logs.normalize import ObjectContext, TemplateRegistry
-from ocsf_pipeline.logs.parallel import read_object_in_parallel
+from ocsf_pipeline.logs.parallel import map_in_order, read_object_in_parallel
 from ocsf_pipeline.logs.read import ObjectSummary, ReadLimits
 from ocsf_pipeline.logs.records import NORMALIZED_SCHEMA, QUARANTINE_SCHEMA, UTC_TIME, Columns
 from ocsf_pipeline.ports import ObjectChangedError, ObjectRef, ObjectStore
@@ -31,6 +31,8 @@ NORMALIZER_VERSION = "3"
 _FOLDER = "logs"
 _PART_ROWS = 150_000
 _CHANGES = 4
+_MOST_AT_ONCE = 8
+_BYTES_AT_ONCE = 4 << 20
 _LEFT_OVER = timedelta(hours=6)
 _DEFAULT_LIMITS = ReadLimits()
 Progress = Callable[[str], None]
@@ -116,26 +118,24 @@ def normalize_hour(
     registry = registry or TemplateRegistry()
     before = _read_manifest(artefacts, hour)
     known = {item.folder: item for item in before}
-    batches: list[ObjectBatch] = []
-    read = 0
     refs = list(objects.list_objects(format_hour_folder(prefix, hour)))
 
     def normalize(ref: ObjectRef) -> ObjectBatch:
-        nonlocal read
         context = ObjectContext(ref.key, ref.version, hour, ref.last_modified)
         folder = f"{_hour_folder(hour)}/{NORMALIZER_VERSION}-{context.uid_prefix}"
         if folder in known:
             return known[folder]
-        read += 1
         progress(f"reading {ref.key} ({ref.size_bytes:,} bytes), one of {len(refs)} objects")
         return _normalize_object(
             objects, artefacts, ref, context, folder, registry, limits, workers
         )
 
-    for ref in refs:
-        batch = _take_newest(objects, ref, normalize)
-        if batch is not None:
-            batches.append(batch)
+    def take(ref: ObjectRef) -> ObjectBatch | None:
+        return _take_newest(objects, ref, normalize)
+
+    taken = map_in_order(take, refs, _count_at_once(refs))
+    batches = [batch for batch in taken if batch is not None]
+    read = sum(batch.folder not in known for batch in batches)
     if keeps_deleted:
         present = {item.key for item in batches}
         batches.extend(item for item in before if item.key not in present)
@@ -146,6 +146,15 @@ def normalize_hour(
         in_force = {item.folder for item in batches}
         _delete_stale(artefacts, hour, in_force, set(known) - in_force)
     return result
+
+
+def _count_at_once(refs: Sequence[ObjectRef]) -> int:
+    """Return how many objects to read side by side: two, so that none waits for another's end.
+
+    More of small ones, whose time is mostly spent waiting for the store.
+    """
+    largest = max((ref.size_bytes for ref in refs), default=0)
+    return min(len(refs), max(2, min(_MOST_AT_ONCE, _BYTES_AT_ONCE // max(1, largest))))
 
 
 def _take_newest(

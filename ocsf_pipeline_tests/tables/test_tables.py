@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from ocsf_pipeline.adapters.clickhouse import ClickHouseTables
 from ocsf_pipeline.adapters.clickhouse_connection import TablesOptions, parse_dsn
-from ocsf_pipeline.adapters.clickhouse_hours import hold_lock
+from ocsf_pipeline.adapters.clickhouse_hours import hold_lock, split_block
 from ocsf_pipeline.ports import PermanentPortError, TransientPortError
 from ocsf_pipeline.tables.migrations import (
     MigrationError,
@@ -236,3 +237,21 @@ def test_an_unreachable_server_is_a_transient_error() -> None:
     with pytest.raises(TransientPortError, match="cannot be reached") as caught:
         tables.run_query("SELECT 1")
     assert "s3cret" not in str(caught.value)
+
+
+def test_large_parts_of_an_embedded_hour_are_left_unmerged(chdb_tables: ClickHouseTables) -> None:
+    bound = chdb_tables.options.merge_bytes
+    chdb_tables.migrate_tables()  # a second time changes nothing
+    for table in ("events", "quarantine", "batches"):
+        made = chdb_tables.fetch_rows(f"SHOW CREATE TABLE {table}")[0][0]
+        assert made.count(f"max_bytes_to_merge_at_max_space_in_pool = {bound}") == 1
+
+
+def test_a_block_is_cut_evenly_and_only_where_it_must_be() -> None:
+    options = TablesOptions(block_rows=100, block_bytes=1 << 30)
+    for height, heights in ((149, [149]), (230, [115, 115]), (305, [102, 102, 101])):
+        rows = make_events(height)
+        assert [piece.height for piece in split_block(rows, options)] == heights
+    one_each = replace(options, block_bytes=1)
+    assert [piece.height for piece in split_block(make_events(3), one_each)] == [1, 1, 1]
+    assert list(split_block(make_events(0), options)) == []
