@@ -11,8 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize
+from scipy.sparse import csr_matrix, hstack
 
 Floats = npt.NDArray[np.float32]
+Leaders = npt.NDArray[np.intp]
+"""[rows, 2], columns of the best class and of the second."""
 _HIGHEST = 0.9995
 """No confidence is above: what was seen is finite."""
 
@@ -33,17 +36,24 @@ class Combiner:
 
 @dataclass(frozen=True)
 class Calibrator:
-    """A logistic regression of whether the best class is right on how it came out on top."""
+    """A logistic regression of whether the best class is right on how it came out on top.
+
+    Some classes are told apart with ease and others are not, so it also asks which class came out
+    on top, and which one second.
+    """
 
     weights: Floats
     """[signs + 1], the last is the constant."""
     centre: Floats
     spread: Floats
+    class_offsets: Floats
+    """[2, classes], of the best class and of the second."""
 
-    def rate(self, signs: Floats) -> Floats:
-        """Return confidences [rows] from `signs` [rows, signs]."""
+    def rate(self, signs: Floats, leaders: Leaders) -> Floats:
+        """Return confidences [rows] from `signs` [rows, signs] and `find_leaders`."""
         scaled = (signs - self.centre) / self.spread
         odds = scaled @ self.weights[:-1] + self.weights[-1]
+        odds = odds + self.class_offsets[0, leaders[:, 0]] + self.class_offsets[1, leaders[:, 1]]
         return np.asarray(np.minimum(_sigmoid(odds), _HIGHEST), dtype=np.float32)
 
 
@@ -80,12 +90,30 @@ def fit_combiner(
 
 
 def fit_calibrator(
-    signs: Floats, right: npt.NDArray[np.bool_], row_weights: Floats, damping: float = 1e-3
+    signs: Floats,
+    leaders: Leaders,
+    class_count: int,
+    right: npt.NDArray[np.bool_],
+    row_weights: Floats,
+    damping: float = 1e-3,
 ) -> Calibrator:
-    """Fit the chance of being right to `signs` [rows, signs] of held-out answers."""
+    """Fit the chance of being right to `signs` [rows, signs] and leaders of held-out answers."""
     centre = signs.mean(axis=0)
     spread = np.maximum(signs.std(axis=0), 1e-3)
-    design = np.column_stack([(signs - centre) / spread, np.ones(len(signs))]).astype(np.float64)
+    rows, sign_count = signs.shape
+    design = hstack(
+        [
+            csr_matrix(((signs - centre) / spread).astype(np.float64)),
+            *(
+                csr_matrix(
+                    (np.ones(rows), leaders[:, place], np.arange(rows + 1)), (rows, class_count)
+                )
+                for place in (0, 1)
+            ),
+            csr_matrix(np.ones((rows, 1))),
+        ],
+        format="csr",
+    )
     weights = (row_weights / row_weights.sum()).astype(np.float64)
     truth = right.astype(np.float64)
 
@@ -97,10 +125,19 @@ def fit_calibrator(
         gradient[:-1] += damping * flat[:-1]
         return loss, gradient
 
-    found = minimize(measure, np.zeros(design.shape[1]), jac=True, method="L-BFGS-B")
+    start = np.zeros(design.shape[1])
+    found = minimize(measure, start, jac=True, method="L-BFGS-B").x.astype(np.float32)
     return Calibrator(
-        found.x.astype(np.float32), centre.astype(np.float32), spread.astype(np.float32)
+        np.append(found[:sign_count], found[-1:]),
+        centre.astype(np.float32),
+        spread.astype(np.float32),
+        found[sign_count:-1].reshape(2, class_count),
     )
+
+
+def find_leaders(probabilities: Floats) -> Leaders:
+    """Return the columns of the best class and of the second, [rows, 2]."""
+    return np.argsort(-probabilities, axis=1, kind="stable")[:, :2]
 
 
 def read_signs(probabilities: Floats, familiarity: Floats, scores: Floats) -> Floats:

@@ -10,7 +10,7 @@ the index that it will see.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -53,21 +53,19 @@ def score_hits(hits: pl.DataFrame, query_count: int, class_uids: Sequence[int]) 
 
 
 def drop_hits(
-    hits: pl.DataFrame, example_ids: Sequence[str], products: Sequence[str], *, whole_product: bool
+    hits: pl.DataFrame, example_ids: Sequence[str], groups: Mapping[str, str]
 ) -> pl.DataFrame:
-    """Leave out of each query's hits its own example, or every example of its own product.
+    """Leave out of each query's hits every example of its own group.
 
-    `example_ids[i]` and `products[i]` are those of query i.
+    `example_ids[i]` is the example of query i; `groups` has the group of every example by id, and
+    one that it lacks is a group by itself.
     """
     own = pl.DataFrame(
         {
             "query_no": np.arange(len(example_ids), dtype=np.uint32),
-            "own_id": list(example_ids),
-            "own_product": list(products),
+            "own_group": [groups.get(name, name) for name in example_ids],
         },
-        schema_overrides={"query_no": pl.UInt32, "own_id": pl.String, "own_product": pl.String},
+        schema_overrides={"query_no": pl.UInt32, "own_group": pl.String},
     )
-    is_own = pl.col("chunk_id") == pl.col("own_id")
-    if whole_product:
-        is_own |= (pl.col("product") == pl.col("own_product")).fill_null(value=False)
+    is_own = pl.col("chunk_id").replace(dict(groups)) == pl.col("own_group")
     return hits.join(own, on="query_no", how="left").filter(~is_own).select(hits.columns)

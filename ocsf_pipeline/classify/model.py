@@ -21,12 +21,18 @@ import polars as pl
 from scipy.sparse import csr_matrix
 
 from ocsf_pipeline.arrays import write_arrays
-from ocsf_pipeline.classify.combine import Calibrator, Combiner, read_signs, spread_confidence
+from ocsf_pipeline.classify.combine import (
+    Calibrator,
+    Combiner,
+    find_leaders,
+    read_signs,
+    spread_confidence,
+)
 from ocsf_pipeline.classify.hit_features import HIT_LEGS, score_hits
 from ocsf_pipeline.classify.queries import LogQuery
 from ocsf_pipeline.classify.vectors import PartVocabulary, QueryVectorizer
 
-RANKER_FORMAT = 3
+RANKER_FORMAT = 4
 """Changes whenever bytes of an older ranker can no longer be read or mean something else."""
 
 WHOLE: Mapping[str, float] = {
@@ -99,7 +105,8 @@ class Ranker:
         variant = self._choose_variant(has_hits=near is not None, has_dense=dense is not None)
         scores = stack_legs(text, near, dense, variant)
         probabilities = self.combiners[variant].combine(scores)
-        confidence = self.calibrators[variant].rate(read_signs(probabilities, familiarity, scores))
+        signs = read_signs(probabilities, familiarity, scores)
+        confidence = self.calibrators[variant].rate(signs, find_leaders(probabilities))
         return spread_confidence(probabilities, confidence)
 
     def choose_activities(
@@ -175,6 +182,7 @@ class Ranker:
                 [calibrator.weights[:-1], calibrator.centre, calibrator.spread]
             )
             arrays[f"{name}_constant"] = calibrator.weights[-1:]
+            arrays[f"{name}_leaders"] = calibrator.class_offsets
         return write_arrays(arrays)
 
     @classmethod
@@ -249,6 +257,7 @@ def _read_ranker(kind: type[Ranker], header: dict[str, Any], arrays: Any) -> Ran
                 np.concatenate([arrays[f"{name}_signs"][0], arrays[f"{name}_constant"]]),
                 arrays[f"{name}_signs"][1],
                 arrays[f"{name}_signs"][2],
+                arrays[f"{name}_leaders"],
             )
             for name in variants
         },

@@ -3,13 +3,14 @@
 Belongs here: rows, targets, folds, and the order in which the parts of a ranker are fitted. Does
 not belong here: the parts themselves (`vectors`, `ridge`, `combine`), where examples come from.
 
-Everything that decides how far a leg or an answer is trusted is fitted on predictions for products
-that the model had not seen, mixed with some for examples that it had not seen of products that it
-had: that is what it will meet.
+Everything that decides how far a leg or an answer is trusted is fitted on predictions for logs that
+the model had not seen, in three views: of products that it had not seen, of events that it had not
+seen of products that it had, and of events that it had seen. That is what it will meet.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -21,6 +22,7 @@ from scipy.sparse import csr_matrix, diags
 from ocsf_pipeline.classify.combine import (
     Calibrator,
     Combiner,
+    find_leaders,
     fit_calibrator,
     fit_combiner,
     read_signs,
@@ -37,7 +39,13 @@ from ocsf_pipeline.classify.model import (
 from ocsf_pipeline.classify.noise import NOISE, build_noise_queries
 from ocsf_pipeline.classify.queries import LogQuery
 from ocsf_pipeline.classify.ridge import solve_dual, solve_ridge
-from ocsf_pipeline.classify.training_rows import TrainingRows, gather_rows, name_owner, split_folds
+from ocsf_pipeline.classify.training_rows import (
+    TrainingRows,
+    gather_rows,
+    name_event,
+    name_owner,
+    split_folds,
+)
 from ocsf_pipeline.classify.vectors import QueryVectorizer, fit_vectorizer
 from ocsf_pipeline.knowledge.examples import LabelledExample
 from ocsf_pipeline.schema.model import OcsfSchema
@@ -45,8 +53,8 @@ from ocsf_pipeline.schema.model import OcsfSchema
 WANTED_PRECISION = 0.98
 _DAMPING = 1.0
 _DENSE_DAMPING = 3.0
-_UNSEEN_SHARE = 0.5
-"""Of what a deployment sends, as much comes from products that no pack knows, in terms of worth."""
+_CERTAINTY = 1.645
+"""Standard errors between what was found right and what is promised: 19 times out of 20."""
 _FEW_OWNERS = 3
 """Products with a class, at which leaving one out takes half of what is known of the class."""
 _LEAST_SUPPORT = 0.05
@@ -72,7 +80,6 @@ def train_ranker(
     queries: Sequence[LogQuery],
     hits: pl.DataFrame,
     embeddings: Floats | None = None,
-    seed: int = 0,
 ) -> Ranker:
     """Train on labelled examples; the same input gives the same ranker.
 
@@ -93,20 +100,18 @@ def train_ranker(
         [*queries, *rows.queries[names]], [*map(name_owner, examples), *rows.owners[names]]
     )
     vectors = vectorizer.transform(rows.queries)
-    folds = split_folds(rows, seed)
     pairs, captions = _list_pairs(rows.examples, schema)
+    folds = _split_rows(rows)
     text, weights = _fit_text_leg(rows, vectorizer, vectors, folds)
     pair_weights = _fit_activities(rows, vectorizer, vectors, pairs, len(captions))
     dense = None
     if embeddings is not None:
-        dense, weights["dense"] = _fit_dense_leg(rows, embeddings[rows.positions], folds)
-    near, noise_near = _score_hits(rows, hits, class_uids, len(queries))
+        dense, weights["dense"] = _fit_dense_leg(rows, embeddings, folds)
+    near, noise_near = _score_hits(rows, examples, hits, class_uids)
     noise = build_noise_queries()
     combiners, calibrators, threshold = _fit_combination(
-        rows,
-        _Legs(text, near, dense, _score_noise(noise, vectorizer, weights, embeddings, noise_near)),
-        vectorizer.measure_familiarity(rows.queries[: rows.example_count]),
-        vectorizer.measure_familiarity(noise),
+        _build_views(rows, vectorizer, text, near, dense),
+        _score_noise(noise, vectorizer, weights, embeddings, noise_near),
     )
     return _round(
         Ranker(
@@ -151,14 +156,17 @@ def _fit_text_leg(
     rows: TrainingRows,
     vectorizer: QueryVectorizer,
     vectors: csr_matrix,
-    folds: tuple[list[Positions], list[Positions]],
+    folds: tuple[list[Positions], ...],
 ) -> tuple[list[Floats], dict[str, Floats]]:
-    """Return left-out scores for both foldings, and the weights of the leg by its name."""
+    """Return left-out scores for each view, and the weights of the leg by its name."""
     scaled, scale = _scale_parts(vectorizer, vectors, WHOLE)
     gram = np.asarray((scaled @ scaled.T).toarray(), dtype=np.float32)
     solved = solve_ridge(gram, rows.targets, rows.weights, _DAMPING)
     left_out = [solved.predict_left_out(folding)[: rows.example_count] for folding in folds]
-    return left_out, {"text": _drop_small((scaled.T @ solved.dual) * scale)}
+    weights = _drop_small((scaled.T @ solved.dual) * scale)
+    spare = np.asarray(vectorizer.transform(rows.spare.queries) @ weights, dtype=np.float32)
+    left_out[_KNOWN] = np.concatenate([left_out[_KNOWN][rows.find_siblings()], spare])
+    return left_out, {"text": weights}
 
 
 def _fit_activities(
@@ -205,55 +213,89 @@ def _build_activity_targets(
 
 
 def _fit_dense_leg(
-    rows: TrainingRows, vectors: Floats, folds: tuple[list[Positions], list[Positions]]
+    rows: TrainingRows, embeddings: Floats, folds: tuple[list[Positions], ...]
 ) -> tuple[list[Floats], Floats]:
-    """Return left-out scores for both foldings and weights of ridge over embeddings."""
+    """Return left-out scores for each view and weights of ridge over embeddings."""
     targets = rows.targets[: rows.example_count]
     weights = rows.weights[: rows.example_count, None]
+    vectors = embeddings[rows.positions]
 
     weighted = vectors * weights
     system = weighted.T @ vectors + _DENSE_DAMPING * np.eye(vectors.shape[1], dtype=np.float32)
-    answer = weighted.T @ targets
-    left_out = []
+    inverse = np.linalg.inv(system.astype(np.float64)).astype(np.float32)
+    fitted = inverse @ (weighted.T @ targets)
+    projected = vectors @ inverse
+    errors = targets - vectors @ fitted
+    left_out: list[Floats] = []
     for folding in folds:
         scores = np.zeros_like(targets)
         for fold in folding:
-            without = np.linalg.solve(
-                system - weighted[fold].T @ vectors[fold],
-                answer - weighted[fold].T @ targets[fold],
-            )
-            scores[fold] = vectors[fold] @ without
+            # What its own rows add to the answer for a fold is solved out of it.
+            others = np.eye(len(fold), dtype=np.float32) - projected[fold] @ weighted[fold].T
+            scores[fold] = targets[fold] - np.linalg.solve(others, errors[fold])
         left_out.append(scores)
-    return left_out, np.linalg.solve(system, answer).astype(np.float32)
+    spare = embeddings[rows.spare.positions] @ fitted
+    left_out[_KNOWN] = np.concatenate([left_out[_KNOWN][rows.find_siblings()], spare])
+    return left_out, fitted.astype(np.float32)
 
 
 def _score_hits(
-    rows: TrainingRows, hits: pl.DataFrame, class_uids: tuple[int, ...], query_count: int
+    rows: TrainingRows,
+    examples: Sequence[LabelledExample],
+    hits: pl.DataFrame,
+    class_uids: tuple[int, ...],
 ) -> tuple[list[Floats] | None, Floats | None]:
-    """Return the examples' hit scores without their products, and without themselves; the noise's.
+    """Return the hit scores of each view, without what it leaves out; the noise's.
 
-    Hits of the noise are those numbered from `query_count` on.
+    Hits of the noise are those numbered from `len(examples)` on.
     """
     if hits.is_empty():
         return None, None
-    places = pl.DataFrame(
-        {
-            "query_no": rows.positions.astype(np.uint32),
-            "row": np.arange(rows.example_count, dtype=np.uint32),
-        }
+    siblings = rows.find_siblings()
+    spare = rows.spare.positions
+    left_out: tuple[tuple[Positions, dict[str, str]], ...] = (
+        (rows.positions, {item.example_id: name_owner(item) for item in examples}),
+        (
+            rows.positions,
+            {item.example_id: json.dumps(name_event(item)) for item in examples},
+        ),
+        (np.concatenate([rows.positions[siblings], spare]), {}),
     )
-    own = hits.join(places, on="query_no").with_columns(query_no="row").drop("row")
-    ids = [item.example_id for item in rows.examples]
-    products = [item.product for item in rows.examples]
-    of_noise = hits.filter(pl.col("query_no") >= query_count).with_columns(
-        pl.col("query_no") - pl.lit(query_count, dtype=pl.UInt32)
+    of_noise = hits.filter(pl.col("query_no") >= len(examples)).with_columns(
+        pl.col("query_no") - pl.lit(len(examples), dtype=pl.UInt32)
     )
-    return [
-        score_hits(
-            drop_hits(own, ids, products, whole_product=whole), rows.example_count, class_uids
+    scores = []
+    for positions, groups in left_out:
+        places = pl.DataFrame(
+            {
+                "query_no": positions.astype(np.uint32),
+                "row": np.arange(len(positions), dtype=np.uint32),
+            }
         )
-        for whole in (True, False)
-    ], score_hits(of_noise, len(NOISE), class_uids)
+        own = hits.join(places, on="query_no").with_columns(query_no="row").drop("row")
+        kept = drop_hits(own, [examples[at].example_id for at in positions], groups)
+        scores.append(score_hits(kept, len(positions), class_uids))
+    return scores, score_hits(of_noise, len(NOISE), class_uids)
+
+
+@dataclass(frozen=True)
+class _View:
+    """What the legs say of logs that the model had not seen in one way."""
+
+    text: Floats
+    """[rows, classes]"""
+    near: Floats | None
+    """[rows, classes, hit legs]"""
+    dense: Floats | None
+    familiarity: Floats
+    targets: Floats
+    weights: Floats
+    owner_counts: Floats
+    """Per row, how many products have examples of its class."""
+
+    def stack(self, variant: str) -> Floats:
+        """Return what `variant` combines."""
+        return stack_legs(self.text, self.near, self.dense, variant)
 
 
 def _score_noise(
@@ -262,84 +304,123 @@ def _score_noise(
     weights: Mapping[str, Floats],
     embeddings: Floats | None,
     near: Floats | None,
-) -> tuple[Floats, Floats | None, Floats | None]:
-    """Return what the legs say of texts that are nothing of the kind: text, hits, dense."""
+) -> _View:
+    """Return what the legs say of texts that are nothing of the kind, by models that know all."""
     text = np.asarray(vectorizer.transform(noise) @ weights["text"], dtype=np.float32)
-    dense = None if embeddings is None else embeddings[-len(noise) :] @ weights["dense"]
-    return text, near, dense
+    count = len(noise)
+    return _View(
+        text,
+        near,
+        None if embeddings is None else embeddings[-count:] @ weights["dense"],
+        vectorizer.measure_familiarity(noise),
+        np.zeros_like(text),
+        np.full(count, _NOISE_SHARE / count, dtype=np.float32),
+        np.zeros(count, dtype=np.float32),
+    )
 
 
-@dataclass(frozen=True)
-class _Legs:
-    """Left-out scores [rows, classes, ...] for products, then examples, never seen."""
+_PRODUCT, _EVENT, _KNOWN = range(3)
+"""Views: the product is left out; the event is; the example alone is."""
 
-    text: list[Floats]
-    near: list[Floats] | None
-    dense: list[Floats] | None
-    noise: tuple[Floats, Floats | None, Floats | None]
-    """The same of the noise, [texts, classes, ...], by models that know all examples."""
 
-    def stack(self, view: int, variant: str) -> Floats:
-        """Return what `variant` combines."""
-        return stack_legs(
-            self.text[view],
-            self.near[view] if self.near is not None else None,
-            self.dense[view] if self.dense is not None else None,
-            variant,
+def _split_rows(rows: TrainingRows) -> tuple[list[Positions], ...]:
+    """Return, per view, which examples are left out together."""
+    owners = rows.owners[: rows.example_count]
+    return (
+        split_folds(owners),
+        split_folds([name_event(item) for item in rows.examples]),
+        list(rows.find_siblings()[:, None]),
+    )
+
+
+def _build_views(
+    rows: TrainingRows,
+    vectorizer: QueryVectorizer,
+    text: list[Floats],
+    near: list[Floats] | None,
+    dense: list[Floats] | None,
+) -> list[_View]:
+    """Return the views, weighed within each."""
+    count, spare, siblings = rows.example_count, rows.spare, rows.find_siblings()
+    owner_counts = _count_owners(rows)
+    familiarity = vectorizer.measure_familiarity(rows.queries[:count])
+    spare_familiarity = vectorizer.measure_familiarity(spare.queries)
+    class_counts = dict(zip((item.class_uid for item in rows.examples), owner_counts, strict=True))
+    spare_counts = np.array([class_counts[item.class_uid] for item in spare.examples], np.float32)
+    targets, weights = rows.targets[:count], rows.weights[:count]
+    known = [
+        np.concatenate([own[siblings], other])
+        for own, other in (
+            (familiarity, spare_familiarity), (targets, spare.targets), (weights, spare.weights),
+            (owner_counts, spare_counts),
         )
-
-    def stack_noise(self, variant: str) -> Floats:
-        """Return the same for the noise."""
-        return stack_legs(*self.noise, variant)
+    ]  # fmt: skip
+    told = (
+        (familiarity, targets, weights * _measure_support(owner_counts), owner_counts),
+        (familiarity, targets, weights, owner_counts),
+        known,
+    )
+    views = [
+        _View(
+            text[view],
+            near[view] if near is not None else None,
+            dense[view] if dense is not None else None,
+            *told[view],
+        )
+        for view in (_PRODUCT, _EVENT, _KNOWN)
+    ]
+    return [view for view in views if len(view.weights)]
 
 
 def _fit_combination(
-    rows: TrainingRows, legs: _Legs, familiarity: Floats, noise_familiarity: Floats
+    views: Sequence[_View], noise: _View
 ) -> tuple[dict[str, Combiner], dict[str, Calibrator], float]:
-    """Fit a combiner and a calibrator for each variant; the threshold is that of the richest."""
-    count = rows.example_count
-    targets = rows.targets[:count] / rows.targets[:count].sum(axis=1, keepdims=True)
-    is_right = rows.targets[:count] > 0
-    owner_counts = _count_owners(rows)
-    both = _weigh_views(rows.weights[:count], owner_counts)
-    sent = _weigh_views(rows.weights[:count] * owner_counts**_POPULARITY, owner_counts)
-    noise_weights = np.full(len(NOISE), _NOISE_SHARE / len(NOISE), dtype=np.float32)
+    """Fit a combiner and a calibrator for each variant; the threshold is that of the richest.
+
+    The legs are weighed by what is hard: on events that are known, they all are right.
+    """
+    hard = views[:_KNOWN]
+    targets = np.concatenate([view.targets for view in hard])
+    targets = targets / targets.sum(axis=1, keepdims=True)
+    hard_weights = _share_equally([view.weights for view in hard])
+    sent = _share_equally([view.weights * view.owner_counts**_POPULARITY for view in views])
+    is_right = np.concatenate([view.targets for view in views]) > 0
     combiners: dict[str, Combiner] = {}
     calibrators: dict[str, Calibrator] = {}
     threshold = 1.0
     for variant in VARIANTS:
-        if ("hits" in variant and legs.near is None) or ("dense" in variant and legs.dense is None):
+        if ("hits" in variant and noise.near is None) or (
+            "dense" in variant and noise.dense is None
+        ):
             continue
-        views = [legs.stack(view, variant) for view in (0, 1)]
-        combiner = fit_combiner(np.concatenate(views), np.concatenate([targets, targets]), both)
-        answers = [combiner.combine(view) for view in views]
-        right = np.concatenate(
-            [is_right[np.arange(count), item.argmax(axis=1)] for item in answers]
-        )
+        stacks = [view.stack(variant) for view in (*views, noise)]
+        combiner = fit_combiner(np.concatenate(stacks[:_KNOWN]), targets, hard_weights)
+        answers = [combiner.combine(stack) for stack in stacks]
         signs = np.concatenate(
             [
-                read_signs(answer, familiarity, view)
-                for answer, view in zip(answers, views, strict=True)
+                read_signs(answer, view.familiarity, stack)
+                for answer, view, stack in zip(answers, (*views, noise), stacks, strict=True)
             ]
         )
-        noise = legs.stack_noise(variant)
-        noise_signs = read_signs(combiner.combine(noise), noise_familiarity, noise)
+        leaders = np.concatenate([find_leaders(answer) for answer in answers])
+        count = len(is_right)
+        right = is_right[np.arange(count), leaders[:count, 0]]
         calibrator = fit_calibrator(
-            np.concatenate([signs, noise_signs]),
-            np.append(right, np.zeros(len(noise_signs), dtype=bool)),
-            np.append(sent, noise_weights),
+            signs,
+            leaders,
+            is_right.shape[1],
+            np.append(right, np.zeros(len(noise.weights), dtype=bool)),
+            np.append(sent, noise.weights),
         )
-        threshold = _choose_threshold(calibrator.rate(signs), right, sent)
+        confidence = calibrator.rate(signs[:count], leaders[:count])
+        threshold = choose_threshold(confidence, right, sent)
         combiners[variant], calibrators[variant] = combiner, calibrator
     return combiners, calibrators, threshold
 
 
-def _weigh_views(weights: Floats, owner_counts: Floats) -> Floats:
-    """Return weights of the examples without their products, then of those without themselves."""
-    weights = weights / weights.sum()
-    unseen = weights * _measure_support(owner_counts)
-    seen = weights * (1 - _UNSEEN_SHARE)
-    return np.concatenate([unseen / unseen.sum() * _UNSEEN_SHARE, seen]).astype(np.float32)
+def _share_equally(weights: Sequence[Floats]) -> Floats:
+    """Return the weights of several views one after the other; each view has the same share."""
+    return np.concatenate([item / item.sum() / len(weights) for item in weights])
 
 
 def _count_owners(rows: TrainingRows) -> Floats:
@@ -361,11 +442,14 @@ def _measure_support(owner_counts: Floats) -> Floats:
     return np.asarray((others + _LEAST_SUPPORT) / (others + _FEW_OWNERS), dtype=np.float32)
 
 
-def _choose_threshold(confidence: Floats, right: npt.NDArray[np.bool_], weights: Floats) -> float:
-    """Return the lowest confidence from which on answers were right often enough."""
+def choose_threshold(confidence: Floats, right: npt.NDArray[np.bool_], weights: Floats) -> float:
+    """Return the lowest confidence from which on answers were right often enough, chance aside."""
     order = np.argsort(-confidence, kind="stable")
     # With few products the surest answers may weigh nothing.
     total = np.maximum(np.cumsum(weights[order]), 1e-12)
     shares = np.cumsum((right * weights)[order]) / total
-    reached = np.flatnonzero(shares >= WANTED_PRECISION)
+    # As many answers of equal weight would tell as much.
+    counts = total**2 / np.maximum(np.cumsum(weights[order] ** 2), 1e-24)
+    errors = np.sqrt(shares * np.maximum(1 - shares, 0) / np.maximum(counts, 1))
+    reached = np.flatnonzero(shares - _CERTAINTY * errors >= WANTED_PRECISION)
     return float(confidence[order[reached[-1]]]) if len(reached) else 1.0

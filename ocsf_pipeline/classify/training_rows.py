@@ -7,7 +7,7 @@ Belongs here: choosing rows, their targets and weights, folds. Does not belong h
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,8 +20,6 @@ from ocsf_pipeline.knowledge.examples import LabelledExample
 MAX_ROWS = 11_000
 """Twice as many cost eight times as much, more than a minute; of one event, later examples go
 first, then the last events of the products with most."""
-ROW_FOLDS = 2
-"""Fewer: half of the examples of a product are as good as most of them."""
 _ACCEPTABLE_TARGET = 0.4
 _LEXICON_WEIGHT = 0.7
 _PRODUCT_EVENNESS = 0.3
@@ -30,6 +28,18 @@ _LEXICON_OWNER = "\0lexicon"
 
 Floats = npt.NDArray[np.float32]
 Positions = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class SpareRows:
+    """Examples that thinning left out though their event has rows: known events, unseen logs."""
+
+    queries: list[LogQuery]
+    examples: list[LabelledExample]
+    positions: Positions
+    """Place of each example in what was handed in."""
+    targets: Floats
+    weights: Floats
 
 
 @dataclass(frozen=True)
@@ -44,11 +54,18 @@ class TrainingRows:
     examples: list[LabelledExample]
     positions: Positions
     """Place of each example in what was handed in."""
+    spare: SpareRows
 
     @property
     def example_count(self) -> int:
         """How many of the rows are examples; they come first."""
         return len(self.examples)
+
+    def find_siblings(self) -> Positions:
+        """Return the rows of the examples whose event has another row."""
+        events = [name_event(item) for item in self.examples]
+        counts = Counter(events)
+        return np.flatnonzero([counts[event] > 1 for event in events])
 
 
 def gather_rows(
@@ -60,33 +77,54 @@ def gather_rows(
     the rest.
     """
     columns = {uid: column for column, uid in enumerate(class_uids)}
-    positions = _thin_out(examples, queries, columns)
+    positions, thinned = _thin_out(examples, queries, columns)
     kept = [examples[at] for at in positions]
+    known = {name_event(item) for item in kept}
+    thinned = [at for at in thinned if name_event(examples[at]) in known]
+    spare = [examples[at] for at in thinned]
     common = [(uid, query) for uid in class_uids for query in build_common_queries(uid)]
-    targets = np.zeros((len(kept) + len(common), len(class_uids)), dtype=np.float32)
-    for row, example in enumerate(kept):
-        for uid in example.acceptable:
-            if uid in columns:
-                targets[row, columns[uid]] = _ACCEPTABLE_TARGET
-        targets[row, columns[example.class_uid]] = 1
-    for row, (uid, _query) in enumerate(common, start=len(kept)):
-        targets[row, columns[uid]] = 1
+    common_targets = np.zeros((len(common), len(class_uids)), dtype=np.float32)
+    for row, (uid, _query) in enumerate(common):
+        common_targets[row, columns[uid]] = 1
     sizes = Counter(example.product for example in kept)
-    weights = np.array(
-        [sizes[item.product] ** -_PRODUCT_EVENNESS for item in kept], dtype=np.float32
+    weights, spare_weights = (
+        np.array([sizes[item.product] ** -_PRODUCT_EVENNESS for item in items], dtype=np.float32)
+        for items in (kept, spare)
     )
-    weights /= weights.mean()
+    mean = weights.mean()
     return TrainingRows(
         queries=[*(queries[at] for at in positions), *(query for _uid, query in common)],
         owners=[
             *(name_owner(item) for item in kept),
             *(f"{_LEXICON_OWNER}{uid}" for uid, _ in common),
         ],
-        targets=targets,
-        weights=np.append(weights, np.full(len(common), _LEXICON_WEIGHT)).astype(np.float32),
+        targets=np.concatenate([_build_targets(kept, columns), common_targets]),
+        weights=np.append(weights / mean, np.full(len(common), _LEXICON_WEIGHT)).astype(np.float32),
         examples=kept,
         positions=np.array(positions, dtype=np.intp),
+        spare=SpareRows(
+            queries=[queries[at] for at in thinned],
+            examples=spare,
+            positions=np.array(thinned, dtype=np.intp),
+            targets=_build_targets(spare, columns),
+            weights=spare_weights / mean,
+        ),
     )
+
+
+def _build_targets(examples: Sequence[LabelledExample], columns: Mapping[int, int]) -> Floats:
+    targets = np.zeros((len(examples), len(columns)), dtype=np.float32)
+    for row, example in enumerate(examples):
+        for uid in example.acceptable:
+            if uid in columns:
+                targets[row, columns[uid]] = _ACCEPTABLE_TARGET
+        targets[row, columns[example.class_uid]] = 1
+    return targets
+
+
+def name_event(example: LabelledExample) -> tuple[str, str, int]:
+    """Return what the examples of one event have in common."""
+    return name_owner(example), example.event_name, example.class_uid
 
 
 def name_owner(example: LabelledExample) -> str:
@@ -96,8 +134,11 @@ def name_owner(example: LabelledExample) -> str:
 
 def _thin_out(
     examples: Sequence[LabelledExample], queries: Sequence[LogQuery], columns: dict[int, int]
-) -> list[int]:
-    """Return positions of live, distinct examples: as many of each event as MAX_ROWS allows."""
+) -> tuple[list[int], list[int]]:
+    """Return positions of live, distinct examples: those that MAX_ROWS allows, then the rest.
+
+    As many of each event stay as fit.
+    """
     seen: set[tuple[str, int, str]] = set()
     turns: list[tuple[int, int, int]] = []
     met: Counter[tuple[str, str, int]] = Counter()
@@ -107,24 +148,20 @@ def _thin_out(
         if example.class_uid not in columns or key in seen:
             continue
         seen.add(key)
-        event = (example.product, example.event_name, example.class_uid)
+        event = name_event(example)
         # An analyst's decision is never thinned out.
         turn = -1 if example.origin == "override" else met[event]
         met[event] += 1
         turns.append((turn, sizes[example.product, turn], at))
         sizes[example.product, turn] += 1
     turns.sort()
-    return sorted(at for *_turn, at in turns[:MAX_ROWS])
+    places = [at for *_turn, at in turns]
+    return sorted(places[:MAX_ROWS]), sorted(places[MAX_ROWS:])
 
 
-def split_folds(rows: TrainingRows, seed: int) -> tuple[list[Positions], list[Positions]]:
-    """Return a fold per product, and folds that do not keep products together."""
-    shuffle = np.random.default_rng(seed)
-    members: dict[str, list[int]] = {}
-    for row, owner in enumerate(rows.owners[: rows.example_count]):
-        members.setdefault(owner, []).append(row)
-    by_row = shuffle.permutation(rows.example_count) % ROW_FOLDS
-    return (
-        [np.array(members[owner], dtype=np.intp) for owner in sorted(members)],
-        [np.flatnonzero(by_row == fold) for fold in range(ROW_FOLDS)],
-    )
+def split_folds(keys: Sequence[Hashable]) -> list[Positions]:
+    """Return, for each of the keys, the positions where it stands."""
+    members: dict[Hashable, list[int]] = {}
+    for row, key in enumerate(keys):
+        members.setdefault(key, []).append(row)
+    return [np.array(places, dtype=np.intp) for places in members.values()]

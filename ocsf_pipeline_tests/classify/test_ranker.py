@@ -9,10 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ocsf_pipeline.classify import training_rows
+from ocsf_pipeline.classify.combine import fit_calibrator
 from ocsf_pipeline.classify.hit_features import drop_hits, score_hits
 from ocsf_pipeline.classify.noise import build_noise_queries
 from ocsf_pipeline.classify.queries import LogQuery, build_query
 from ocsf_pipeline.classify.ranker import Ranker, RankerError, train_ranker
+from ocsf_pipeline.classify.training import choose_threshold
+from ocsf_pipeline.classify.training_rows import gather_rows, name_event
 from ocsf_pipeline.knowledge.hits import HIT_SCHEMA
 from ocsf_pipeline_tests.classify.conftest import Knowledge
 
@@ -133,13 +137,20 @@ def test_hits_of_the_own_product_are_left_out_in_training(knowledge: Knowledge) 
     asked = knowledge.queries[:5]
     ids = [item.example_id for item in knowledge.examples[:5]]
     products = [item.product for item in knowledge.examples[:5]]
+    owners = {item.example_id: item.product for item in knowledge.examples}
     hits = knowledge.index.search_chunks([query.text for query in asked], 400)
-    without_self = drop_hits(hits, ids, products, whole_product=False)
+    without_self = drop_hits(hits, ids, {})
     for row, own in enumerate(ids):
         kept = without_self.filter(without_self["query_no"] == row)
         assert own not in kept["chunk_id"].to_list()
         assert products[row] in kept["product"].to_list()
-    without_product = drop_hits(hits, ids, products, whole_product=True)
+    events = {item.example_id: str(name_event(item)) for item in knowledge.examples}
+    without_event = drop_hits(hits, ids, events)
+    for row, own in enumerate(ids):
+        kept = without_event.filter(without_event["query_no"] == row)
+        assert events[own] not in [events.get(name) for name in kept["chunk_id"]]
+        assert products[row] in kept["product"].to_list()
+    without_product = drop_hits(hits, ids, owners)
     for row, product in enumerate(products):
         kept = without_product.filter(without_product["query_no"] == row)
         assert product not in kept["product"].to_list()
@@ -178,3 +189,43 @@ def test_an_answer_names_the_words_that_carried_it(ranker: Ranker) -> None:
     weights = [weight for _part, _term, weight in terms]
     assert weights == sorted(weights, reverse=True)
     assert ranker.explain([ask(UNSEEN_LOGIN)], [999]) == [[]]
+
+
+def test_what_thinning_leaves_out_are_unseen_logs_of_known_events(
+    knowledge: Knowledge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uids = tuple(sorted({item.class_uid for item in knowledge.examples}))
+    full = gather_rows(knowledge.examples, knowledge.queries, uids)
+    assert len(full.spare.examples) == 0
+    event_count = len({name_event(item) for item in full.examples})
+    monkeypatch.setattr(training_rows, "MAX_ROWS", event_count)
+    thinned = gather_rows(knowledge.examples, knowledge.queries, uids)
+    assert thinned.example_count == event_count
+    assert len(thinned.find_siblings()) == 0
+    assert len(thinned.spare.examples) == full.example_count - event_count
+    assert not set(thinned.positions) & set(thinned.spare.positions)
+    for example, targets in zip(thinned.spare.examples, thinned.spare.targets, strict=True):
+        assert uids[int(targets.argmax())] == example.class_uid
+    assert train_ranker(knowledge.schema, knowledge.examples, knowledge.queries, NO_HITS)
+
+
+def test_confidence_asks_which_classes_lead() -> None:
+    signs = np.tile([0.4, 0.6], 200)[:, None].astype(np.float32)
+    leaders = np.repeat(np.array([[0, 1], [1, 2]]), 200, axis=0)
+    right = np.append(np.ones(200, dtype=bool), np.arange(200) % 2 == 0)
+    calibrator = fit_calibrator(signs, leaders, 3, right, np.ones(400, dtype=np.float32))
+    sure, unsure = calibrator.rate(
+        np.full((2, 1), 0.5, dtype=np.float32), np.array([[0, 1], [1, 2]])
+    )
+    assert sure > 0.9
+    assert 0.4 < unsure < 0.6
+
+
+@pytest.mark.parametrize(("count", "is_reached"), [(200, False), (20_000, True)])
+def test_the_threshold_asks_for_more_than_luck(count: int, is_reached: bool) -> None:
+    confidence = np.linspace(0.99, 0.5, count, dtype=np.float32)
+    right = np.arange(count) % 80 != 79  # 98.75 %
+    found = choose_threshold(confidence, right, np.ones(count, dtype=np.float32))
+    last = float(confidence[-1])
+    assert (found == last) is is_reached
+    assert found < confidence[70]
