@@ -38,6 +38,7 @@ from ocsf_pipeline.adapters.clickhouse_hours import (
     hold_lock,
 )
 from ocsf_pipeline.adapters.clickhouse_retry import repeat_transient
+from ocsf_pipeline.adapters.clickhouse_storage import set_retention, settle_embedded
 from ocsf_pipeline.ports import PermanentPortError
 from ocsf_pipeline.tables.cluster import (
     ClusterError,
@@ -46,7 +47,7 @@ from ocsf_pipeline.tables.cluster import (
     spread_ddl,
     spread_view,
 )
-from ocsf_pipeline.tables.hours import HOUR_TABLES, RowsError, check_columns, check_hour
+from ocsf_pipeline.tables.hours import RowsError, check_columns, check_hour
 from ocsf_pipeline.tables.migrations import (
     Migration,
     MigrationError,
@@ -138,8 +139,9 @@ class ClickHouseTables:
                     pending = self._plan()
                     for migration in pending:
                         self._apply(migration)
-            self._set_retention()
-            self._bound_merges()
+            set_retention(self)
+            if not self.capabilities.several_processes:
+                settle_embedded(self)
             return [migration.name for migration in pending]
 
     def create_views(self, statements: Sequence[str]) -> None:
@@ -340,41 +342,6 @@ class ClickHouseTables:
         cluster = self.capabilities.cluster
         for item in spread_ddl(statement.strip(), cluster) if cluster else [statement]:
             self.execute(item)
-
-    def _set_retention(self) -> None:
-        """Make the tables' TTL what the options say, where it is not yet."""
-        days = self.options.retention_days
-        everywhere = self.capabilities.everywhere
-        wanted = "" if days is None else f"TTL hour + toIntervalDay({int(days)})"
-        for table in HOUR_TABLES:
-            engine = self._describe_engine(table)
-            if wanted and wanted not in engine:
-                self.execute(f"ALTER TABLE {table}{everywhere} MODIFY {wanted}")
-            elif not wanted and " TTL " in engine:
-                self.execute(f"ALTER TABLE {table}{everywhere} REMOVE TTL")
-
-    def _bound_merges(self) -> None:
-        """Leave large parts of an embedded engine's hours unmerged, where it does not do so yet.
-
-        A server merges in its own time. Here every merge takes from the run that writes, is given
-        up when the run ends, and an hour of few large parts is read as fast as one of a single.
-        """
-        bound = self.options.merge_bytes
-        if self.capabilities.several_processes or bound is None:
-            return
-        setting = f"max_bytes_to_merge_at_max_space_in_pool = {bound}"
-        for table in HOUR_TABLES:
-            if setting not in self._describe_engine(table):
-                self.execute(f"ALTER TABLE {table} MODIFY SETTING {setting}")
-
-    def _describe_engine(self, table: str) -> str:
-        """Return the engine of a table with its keys, its TTL and its settings."""
-        rows = self.fetch_rows(
-            "SELECT engine_full FROM system.tables "
-            "WHERE database = {database:String} AND name = {name:String}",
-            {"database": self.database, "name": table},
-        )
-        return str(rows[0][0])
 
     def _append(self, table: str, rows: pl.DataFrame, schema: pl.Schema) -> None:
         try:

@@ -79,8 +79,6 @@ class TablesOptions:
     block_rows: int = 100_000
     """Staged rows are sent in blocks of about this many rows or `block_bytes` bytes."""
     block_bytes: int = 256 * 1024 * 1024
-    merge_bytes: int | None = 24 * 1024 * 1024
-    """The embedded engine merges parts up to this size, which a full block is over half of."""
     retention_days: int | None = None
     """Events, quarantine and batches older than this are dropped; None keeps them for ever."""
     cluster: str = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -240,11 +241,30 @@ def test_an_unreachable_server_is_a_transient_error() -> None:
 
 
 def test_large_parts_of_an_embedded_hour_are_left_unmerged(chdb_tables: ClickHouseTables) -> None:
-    bound = chdb_tables.options.merge_bytes
     chdb_tables.migrate_tables()  # a second time changes nothing
     for table in ("events", "quarantine", "batches"):
         made = chdb_tables.fetch_rows(f"SHOW CREATE TABLE {table}")[0][0]
-        assert made.count(f"max_bytes_to_merge_at_max_space_in_pool = {bound}") == 1
+        assert made.count("max_bytes_to_merge_at_max_space_in_pool = 8388608") == 1
+
+
+def test_parts_that_a_run_replaced_are_cleared_in_the_next(
+    chdb_tables: ClickHouseTables,
+) -> None:
+    for count in (3, 4):
+        with chdb_tables.replace_hour(HOUR, "again") as writer:
+            writer.write_rows("events", make_events(count))
+            writer.commit()
+    for action in ("DETACH", "ATTACH"):  # as a later run would find the table
+        chdb_tables.execute(f"{action} TABLE events")
+    statement = (
+        "SELECT count() FROM system.parts "
+        "WHERE database = currentDatabase() AND table = 'events' AND NOT active"
+    )
+    deadline = time.monotonic() + 20
+    while chdb_tables.fetch_rows(statement)[0][0]:
+        assert time.monotonic() < deadline, "replaced parts are still on the disk"
+        time.sleep(0.2)
+    assert chdb_tables.fetch_rows("SELECT count() FROM events")[0][0] == 4
 
 
 def test_a_block_is_cut_evenly_and_only_where_it_must_be() -> None:

@@ -1,0 +1,60 @@
+"""What is set on tables that exist: how long rows stay, when parts are merged and cleared.
+
+Belongs here: settings that follow from options and from the engine, not from the DDL. Does not
+belong here: the DDL (`ocsf_pipeline.tables`), replacing hours (`clickhouse_hours`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ocsf_pipeline.tables.hours import HOUR_TABLES
+
+if TYPE_CHECKING:
+    from ocsf_pipeline.adapters.clickhouse import ClickHouseTables
+
+_EMBEDDED = (
+    # Small parts are merged; full blocks, of ten megabytes and more, are left as they are.
+    "max_bytes_to_merge_at_max_space_in_pool = 8388608",
+    # In seconds; by default nothing is cleared in the first half minute of a process.
+    "cleanup_delay_period = 1",
+    "cleanup_delay_period_random_add = 0",
+    "max_cleanup_delay_period = 5",
+)
+
+
+def set_retention(tables: ClickHouseTables) -> None:
+    """Make the TTL of hours what the options say, where it is not yet."""
+    days = tables.options.retention_days
+    everywhere = tables.capabilities.everywhere
+    wanted = "" if days is None else f"TTL hour + toIntervalDay({int(days)})"
+    for table, engine in _describe_engines(tables).items():
+        if table not in HOUR_TABLES:
+            continue
+        if wanted and wanted not in engine:
+            tables.execute(f"ALTER TABLE {table}{everywhere} MODIFY {wanted}")
+        elif not wanted and " TTL " in engine:
+            tables.execute(f"ALTER TABLE {table}{everywhere} REMOVE TTL")
+
+
+def settle_embedded(tables: ClickHouseTables) -> None:
+    """Set how an embedded engine merges and clears parts, where it is not set yet.
+
+    A server does both in its own time. An embedded engine lives as long as a run: what it merges is
+    taken from the run, and lost at its end; and what was replaced would stay on the disk for ever,
+    since no run waits until it would be cleared.
+    """
+    for table, engine in _describe_engines(tables).items():
+        missing = [setting for setting in _EMBEDDED if setting not in engine]
+        if missing:
+            tables.execute(f"ALTER TABLE {table} MODIFY SETTING {', '.join(missing)}")
+
+
+def _describe_engines(tables: ClickHouseTables) -> dict[str, str]:
+    """Return the engine of each table with its keys, its TTL and its settings; no staging."""
+    rows = tables.fetch_rows(
+        "SELECT name, engine_full FROM system.tables WHERE database = {database:String} "
+        "AND engine LIKE '%MergeTree' AND NOT startsWith(name, '_') ORDER BY name",
+        {"database": tables.database},
+    )
+    return {str(name): str(engine) for name, engine in rows}
