@@ -15,8 +15,8 @@ from ocsf_pipeline.classify.hit_features import drop_hits, score_hits
 from ocsf_pipeline.classify.noise import build_noise_queries
 from ocsf_pipeline.classify.queries import LogQuery, build_query
 from ocsf_pipeline.classify.ranker import Ranker, RankerError, train_ranker
-from ocsf_pipeline.classify.training import choose_threshold
 from ocsf_pipeline.classify.training_rows import gather_rows, name_event
+from ocsf_pipeline.classify.trust import choose_threshold
 from ocsf_pipeline.knowledge.hits import HIT_SCHEMA
 from ocsf_pipeline_tests.classify.conftest import Knowledge
 
