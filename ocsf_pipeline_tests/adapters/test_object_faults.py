@@ -135,9 +135,12 @@ def test_an_hour_whose_objects_change_while_it_is_read_is_whole_at_their_newest(
 
     def replace() -> None:
         shipper.write_object(f"{FOLDER}/b.log", f"log {next(versions)} of b\n".encode())
+
+    def delete() -> None:
         shipper.delete_object(f"{FOLDER}/c.log")
 
     proxy.faults.append(of("GET", "b.log", 2, reset_after_bytes=1, meanwhile=replace))
+    proxy.faults.append(of("GET", "c.log", 1, reset_after_bytes=0, meanwhile=delete))
     artefacts = FakeObjectStore()
     assert read_hour(store, artefacts) == ["log 1 of b", "old log of a"]
     held = {item.key: item.version for item in load_hour(artefacts, HOUR).objects}
