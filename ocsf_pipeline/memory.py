@@ -2,7 +2,7 @@
 
 Belongs here: settings of allocators, made before the libraries are loaded that bring them, and of
 Python's collector. Does not belong here: how much is held at once, which is for whoever holds it.
-Figures: docs/decisions/0004-event-mapping-execution.md.
+Figures: docs/decisions/0019-keeping-two-cores-busy.md.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ from ocsf_pipeline.adapters.clickhouse_hours import (
     hold_lock,
 )
 from ocsf_pipeline.adapters.clickhouse_retry import repeat_transient
-from ocsf_pipeline.adapters.clickhouse_storage import set_retention, settle_embedded
+from ocsf_pipeline.adapters.clickhouse_storage import settle_tables
 from ocsf_pipeline.ports import PermanentPortError
 from ocsf_pipeline.tables.cluster import (
     ClusterError,
@@ -139,9 +139,7 @@ class ClickHouseTables:
                     pending = self._plan()
                     for migration in pending:
                         self._apply(migration)
-            set_retention(self)
-            if not self.capabilities.several_processes:
-                settle_embedded(self)
+            settle_tables(self)
             return [migration.name for migration in pending]
 
     def create_views(self, statements: Sequence[str]) -> None:

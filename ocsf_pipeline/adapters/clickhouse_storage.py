@@ -6,9 +6,10 @@ belong here: the DDL (`ocsf_pipeline.tables`), replacing hours (`clickhouse_hour
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from ocsf_pipeline.tables.hours import HOUR_TABLES
+from ocsf_pipeline.tables.hours import HOUR_TABLES, STAGING_PREFIX
 
 if TYPE_CHECKING:
     from ocsf_pipeline.adapters.clickhouse import ClickHouseTables
@@ -23,28 +24,34 @@ _EMBEDDED = (
 )
 
 
-def set_retention(tables: ClickHouseTables) -> None:
-    """Make the TTL of hours what the options say, where it is not yet."""
+def settle_tables(tables: ClickHouseTables) -> None:
+    """Set on the tables what the options and the engine ask for, where it is not set yet."""
+    engines = _describe_engines(tables)
+    _set_retention(tables, engines)
+    if not tables.capabilities.several_processes:
+        _settle_embedded(tables, engines)
+
+
+def _set_retention(tables: ClickHouseTables, engines: Mapping[str, str]) -> None:
+    """Make the TTL of hours what the options say."""
     days = tables.options.retention_days
     everywhere = tables.capabilities.everywhere
     wanted = "" if days is None else f"TTL hour + toIntervalDay({int(days)})"
-    for table, engine in _describe_engines(tables).items():
-        if table not in HOUR_TABLES:
-            continue
-        if wanted and wanted not in engine:
+    for table in HOUR_TABLES:
+        if wanted and wanted not in engines[table]:
             tables.execute(f"ALTER TABLE {table}{everywhere} MODIFY {wanted}")
-        elif not wanted and " TTL " in engine:
+        elif not wanted and " TTL " in engines[table]:
             tables.execute(f"ALTER TABLE {table}{everywhere} REMOVE TTL")
 
 
-def settle_embedded(tables: ClickHouseTables) -> None:
-    """Set how an embedded engine merges and clears parts, where it is not set yet.
+def _settle_embedded(tables: ClickHouseTables, engines: Mapping[str, str]) -> None:
+    """Set how an embedded engine merges and clears parts.
 
     A server does both in its own time. An embedded engine lives as long as a run: what it merges is
     taken from the run, and lost at its end; and what was replaced would stay on the disk for ever,
     since no run waits until it would be cleared.
     """
-    for table, engine in _describe_engines(tables).items():
+    for table, engine in engines.items():
         missing = [setting for setting in _EMBEDDED if setting not in engine]
         if missing:
             tables.execute(f"ALTER TABLE {table} MODIFY SETTING {', '.join(missing)}")
@@ -54,7 +61,7 @@ def _describe_engines(tables: ClickHouseTables) -> dict[str, str]:
     """Return the engine of each table with its keys, its TTL and its settings; no staging."""
     rows = tables.fetch_rows(
         "SELECT name, engine_full FROM system.tables WHERE database = {database:String} "
-        "AND engine LIKE '%MergeTree' AND NOT startsWith(name, '_') ORDER BY name",
-        {"database": tables.database},
+        "AND engine LIKE '%MergeTree' AND NOT startsWith(name, {staging:String}) ORDER BY name",
+        {"database": tables.database, "staging": STAGING_PREFIX},
     )
     return {str(name): str(engine) for name, engine in rows}

@@ -178,7 +178,8 @@ def _write_events(
 ) -> Counter[tuple[str, bool]]:
     """Map and stage all records; return rows by object and whether they wait for review."""
     statuses: Counter[tuple[str, bool]] = Counter()
-    # The mapper has threads of its own: one batch ahead keeps them busy while rows are inserted.
+    # The mapper has threads of its own: what is read and mapped ahead keeps them busy while rows
+    # are inserted.
     pieces = chain.from_iterable(mapper.map_by_template(batch) for batch in work_ahead(records))
     for mapped in work_ahead(pieces, depth=2):
         writer.write_rows("events", mapped.frame)
