@@ -14,11 +14,18 @@ import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+# One arena each: what one thread has freed is there for the next, whichever that is.
 _JEMALLOC = {
-    "_RJEM_MALLOC_CONF": "dirty_decay_ms:10000,muzzy_decay_ms:10000",  # Polars
-    "JE_MALLOC_CONF": "dirty_decay_ms:30000,oversize_threshold:0",  # chDB
+    "_RJEM_MALLOC_CONF": (  # Polars
+        "dirty_decay_ms:10000,muzzy_decay_ms:10000,oversize_threshold:0,narenas:1"
+    ),
+    "JE_MALLOC_CONF": "dirty_decay_ms:30000,oversize_threshold:0,narenas:1",  # chDB
 }
-_GLIBC = ((-3, "MALLOC_MMAP_THRESHOLD_", 1 << 30), (-1, "MALLOC_TRIM_THRESHOLD_", 1 << 28))
+_GLIBC = (
+    (-3, "MALLOC_MMAP_THRESHOLD_", 1 << 30),
+    (-1, "MALLOC_TRIM_THRESHOLD_", 1 << 28),
+    (-8, "MALLOC_ARENA_MAX", 1),
+)
 """Number of the parameter for `mallopt`, the variable that sets it too, and bytes."""
 
 

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 # Rows per row group of the Parquet that carries a block: small enough for two threads to share.
-_ROW_GROUP_ROWS = 50_000
+_ROW_GROUP_ROWS = 25_000
 _LOCK_POLL_SECONDS = 0.05
 
 _live_names: set[str] = set()

@@ -36,9 +36,10 @@ from ocsf_pipeline.logs.read import ObjectSummary, read_raw_frames
 from ocsf_pipeline.ports import Embedder, EventTables, ObjectRef, ObjectStore
 from ocsf_pipeline.samples.labels import read_sample_logs
 from ocsf_pipeline.settings import Settings
+from ocsf_pipeline.steps.batches import iterate_records, load_hour, summarize_templates
 from ocsf_pipeline.steps.classify import Decider, decide_hour
 from ocsf_pipeline.steps.events import classify_hour, prepare_tables
-from ocsf_pipeline.steps.logs import iterate_records, load_hour, normalize_hour, summarize_templates
+from ocsf_pipeline.steps.logs import normalize_hour
 
 COLD_HOUR = datetime(2026, 3, 2, 10, tzinfo=UTC)
 WARM_HOUR = next_hour(COLD_HOUR)

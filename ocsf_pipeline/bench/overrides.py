@@ -37,6 +37,7 @@ from ocsf_pipeline.knowledge.packs import SourcePack
 from ocsf_pipeline.logs.single import normalize_texts
 from ocsf_pipeline.ports import ObjectStore
 from ocsf_pipeline.settings import Settings
+from ocsf_pipeline.steps.batches import summarize_templates
 from ocsf_pipeline.steps.classify import Decider, load_decider
 from ocsf_pipeline.steps.knowledge import (
     store_class_chunks,
@@ -44,7 +45,6 @@ from ocsf_pipeline.steps.knowledge import (
     update_knowledge_base,
     update_ranker,
 )
-from ocsf_pipeline.steps.logs import summarize_templates
 from ocsf_pipeline.steps.schema import load_schema, store_schema
 
 _COMMON_WORDS = frozenset(

@@ -20,8 +20,8 @@ from ocsf_pipeline.classify.rerank import Outcome, has_outcome
 from ocsf_pipeline.commands.common import Say
 from ocsf_pipeline.commands.inputs import LogBatch, Problem
 from ocsf_pipeline.ports import ObjectStore
+from ocsf_pipeline.steps.batches import merge_templates, summarize_templates
 from ocsf_pipeline.steps.classify import Decider, load_decisions, summarize_reranking
-from ocsf_pipeline.steps.logs import merge_templates, summarize_templates
 
 RESULT_KEYS = (
     "id", "class_uid", "class_name", "category_uid", "activity_id", "type_uid", "confidence",

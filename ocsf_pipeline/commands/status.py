@@ -16,8 +16,8 @@ from ocsf_pipeline.ports import ObjectStore, PortError
 from ocsf_pipeline.resources import open_artefacts, open_class_index, open_objects, open_tables
 from ocsf_pipeline.settings import Settings
 from ocsf_pipeline.steps.artefacts import read_json
+from ocsf_pipeline.steps.batches import list_hours, load_hour
 from ocsf_pipeline.steps.classify import load_written_version
-from ocsf_pipeline.steps.logs import list_hours, load_hour
 
 _COUNT_ROWS = """
 SELECT 'events' AS name, count() AS rows FROM events

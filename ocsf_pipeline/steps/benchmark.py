@@ -16,8 +16,8 @@ from typing import Any
 from ocsf_pipeline.classify.evaluate import Label, Report, read_decisions, score_predictions
 from ocsf_pipeline.logs.single import normalize_texts
 from ocsf_pipeline.samples.labels import SampleLog, find_baseline, read_benchmark_logs
+from ocsf_pipeline.steps.batches import merge_templates, summarize_templates
 from ocsf_pipeline.steps.classify import Decider
-from ocsf_pipeline.steps.logs import merge_templates, summarize_templates
 
 _TOLERANCES: Mapping[str, float] = {
     # One of two hundred logs is 0.005: a few may change sides without anything being wrong.

@@ -33,8 +33,8 @@ from ocsf_pipeline.ports import (
 )
 from ocsf_pipeline.schema.model import OcsfSchema
 from ocsf_pipeline.steps.artefacts import read_frame, read_json, write_frame, write_json
+from ocsf_pipeline.steps.batches import load_hour_templates
 from ocsf_pipeline.steps.knowledge import load_example_names, load_ranker
-from ocsf_pipeline.steps.logs import load_hour_templates
 from ocsf_pipeline.steps.schema import load_schema
 
 _DECISIONS = "classify/decisions"

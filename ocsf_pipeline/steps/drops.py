@@ -24,6 +24,7 @@ from ocsf_pipeline.logs.layout import (
     parse_partition,
 )
 from ocsf_pipeline.ports import ObjectRef, ObjectStore, PortError, TransientPortError
+from ocsf_pipeline.steps.batches import load_hour
 from ocsf_pipeline.steps.drop_schedule import (
     DropCursor,
     Watched,
@@ -32,7 +33,6 @@ from ocsf_pipeline.steps.drop_schedule import (
     list_newest,
 )
 from ocsf_pipeline.steps.listings import digest_listing, read_listing
-from ocsf_pipeline.steps.logs import load_hour
 
 _PAGE = 1_000
 _RETRY_SECONDS = 300.0  # after a listing that failed

@@ -7,7 +7,7 @@ belong here: mapping (`events`), SQL (`tables`, adapters).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
@@ -21,24 +21,21 @@ from ocsf_pipeline.memory import spare_settled_objects
 from ocsf_pipeline.ports import EventTables, HourWriter, ObjectStore
 from ocsf_pipeline.schema.model import OcsfSchema
 from ocsf_pipeline.steps.artefacts import Json, read_json, write_json
-from ocsf_pipeline.steps.classify import HourDecisions, name_written
-from ocsf_pipeline.steps.listings import record_listing
-from ocsf_pipeline.steps.logs import (
+from ocsf_pipeline.steps.batches import (
+    HourBatches,
     ObjectBatch,
-    iterate_records,
+    gather_records,
     load_hour,
     load_quarantine,
 )
+from ocsf_pipeline.steps.classify import HourDecisions, name_written
+from ocsf_pipeline.steps.listings import record_listing
 from ocsf_pipeline.steps.mappings import compile_mappings, load_compiler
 from ocsf_pipeline.tables.templates import describe_templates
 from ocsf_pipeline.tables.views import create_views_sql
 
 Progress = Callable[[str], None]
 _CONFIDENCE_BINS = 20
-# Records that are mapped together: many, since each mapping among them costs by itself; bounded,
-# since they are held in memory.
-_MAPPED_ROWS = 250_000
-_MAPPED_BYTES = 320 << 20
 
 
 class ConservationError(RuntimeError):
@@ -127,7 +124,7 @@ def _classify_hour(
     mapper = EventMapper(schema, decided.decisions, mappings, workers, compiler)
     result = HourEvents(hour)
     with tables.replace_hour(hour, run_id) as writer:
-        records = _gather_records(artefacts, batches.objects, progress)
+        records = _tell_records(artefacts, batches, progress)
         statuses = _write_events(writer, mapper, records, result)
         for batch in batches.objects:
             _write_account(artefacts, writer, batch, hour, statuses, result)
@@ -155,22 +152,15 @@ def prepare_tables(tables: EventTables, schema: OcsfSchema) -> list[str]:
     return applied
 
 
-def _gather_records(
-    artefacts: ObjectStore, objects: Sequence[ObjectBatch], progress: Progress
+def _tell_records(
+    artefacts: ObjectStore, batches: HourBatches, progress: Progress
 ) -> Iterator[pl.DataFrame]:
-    """Yield the records of all objects in batches worth mapping: each costs by its templates."""
-    held: list[pl.DataFrame] = []
-    size_bytes = 0.0
-    for number, batch in enumerate(objects, start=1):
-        progress(f"object {number} of {len(objects)}: mapping {batch.key}")
-        for part in iterate_records(artefacts, batch):
-            held.append(part)
-            size_bytes += part.estimated_size()
-            if sum(len(item) for item in held) >= _MAPPED_ROWS or size_bytes >= _MAPPED_BYTES:
-                yield pl.concat(held)
-                held, size_bytes = [], 0.0
-    if held:
-        yield pl.concat(held)
+    """Yield the hour's records as they are gathered, and tell how many were."""
+    count = 0
+    for records in gather_records(artefacts, batches.objects):
+        count += records.height
+        progress(f"mapping {count:,} of {batches.record_count:,} records")
+        yield records
 
 
 def _write_events(

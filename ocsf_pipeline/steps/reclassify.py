@@ -14,6 +14,7 @@ import polars as pl
 from ocsf_pipeline.classify.rerank import Outcome, has_outcome
 from ocsf_pipeline.ports import ObjectStore
 from ocsf_pipeline.steps.artefacts import read_json
+from ocsf_pipeline.steps.batches import list_hours, load_hour_templates
 from ocsf_pipeline.steps.classify import (
     Decider,
     decide_hour,
@@ -22,7 +23,6 @@ from ocsf_pipeline.steps.classify import (
     mark_written,
     name_written,
 )
-from ocsf_pipeline.steps.logs import list_hours, load_hour_templates
 
 _COMPARED = ("class_uid", "activity_id", "status")
 _OUTCOME = ["template_id", "class_name", *_COMPARED, "ranker_version"]

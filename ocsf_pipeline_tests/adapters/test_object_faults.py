@@ -10,7 +10,8 @@ import pytest
 from ocsf_pipeline.adapters import object_store
 from ocsf_pipeline.adapters.object_store import ObstoreObjects, open_object_store
 from ocsf_pipeline.ports import ObjectChangedError, TransientPortError
-from ocsf_pipeline.steps.logs import iterate_records, load_hour, normalize_hour
+from ocsf_pipeline.steps.batches import iterate_records, load_hour
+from ocsf_pipeline.steps.logs import normalize_hour
 from ocsf_pipeline_tests.fakes.faulty_proxy import Fault, FaultyProxy, serve_faulty, slow_down
 from ocsf_pipeline_tests.fakes.object_store import FakeObjectStore
 

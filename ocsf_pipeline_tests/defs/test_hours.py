@@ -131,9 +131,9 @@ def test_counts_that_do_not_add_up_stop_the_hour(
     pipeline.run("hour_job", instance, HOUR)
     before = read_rows(pipeline)
     pipeline.drop("more.log", make_ssh_lines(6, minute=5))
-    real = events.iterate_records
+    real = events.gather_records
     monkeypatch.setattr(
-        events, "iterate_records", lambda *given: (frame.head(3) for frame in real(*given))
+        events, "gather_records", lambda *given: (frame.head(3) for frame in real(*given))
     )
     result = pipeline.run("hour_job", instance, HOUR, raise_on_error=False)
     assert not result.success

@@ -14,10 +14,10 @@ from datetime import UTC, datetime, timedelta
 from ocsf_pipeline.logs.layout import format_hour_folder, parse_hour
 from ocsf_pipeline.ports import ObjectRef, TransientPortError
 from ocsf_pipeline.steps.artefacts import write_json
+from ocsf_pipeline.steps.batches import ObjectBatch, load_hour
 from ocsf_pipeline.steps.drop_schedule import DropCursor, floor_hour
 from ocsf_pipeline.steps.drops import Attempts, DropOptions, DropTick, find_due_hours
 from ocsf_pipeline.steps.listings import digest_listing, read_listing, record_listing
-from ocsf_pipeline.steps.logs import ObjectBatch, load_hour
 from ocsf_pipeline_tests.fakes.object_store import FakeObjectStore
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -125,7 +125,9 @@ class SimulatedRuns:
 
 def write_manifest(artefacts: FakeObjectStore, hour: datetime, entries: Mapping[str, str]) -> None:
     objects = [
-        asdict(ObjectBatch(key, version, "folder", 1, 1, 1, 1, 0, 1, "digest"))
+        asdict(
+            ObjectBatch(key, version, "folder", 1, 1, 1, 1, 0, ("part-00000.parquet",), "digest")
+        )
         for key, version in entries.items()
     ]
     folder = format_hour_folder("logs", hour)

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from ocsf_pipeline.logs.layout import format_hour_folder, format_partition, parse_hour
 from ocsf_pipeline.ports import PermanentPortError
+from ocsf_pipeline.steps.batches import load_hour
 from ocsf_pipeline.steps.drop_schedule import DropCursor, floor_hour, list_crossed
 from ocsf_pipeline.steps.drops import DropOptions, DropTick, delay_attempt, find_due_hours
 from ocsf_pipeline.steps.listings import digest_listing, read_listing
-from ocsf_pipeline.steps.logs import load_hour
 from ocsf_pipeline_tests.fakes.month import HOUR, START, Month
 
 

@@ -8,7 +8,8 @@ from threading import Barrier
 
 from ocsf_pipeline.logs.layout import format_hour_folder
 from ocsf_pipeline.ports import ObjectRef
-from ocsf_pipeline.steps.logs import iterate_records, normalize_hour
+from ocsf_pipeline.steps.batches import iterate_records
+from ocsf_pipeline.steps.logs import normalize_hour
 from ocsf_pipeline_tests.fakes.object_store import FakeObjectStore
 
 HOUR = datetime(2026, 3, 1, 14, tzinfo=UTC)

@@ -8,7 +8,8 @@ from ocsf_pipeline.defs.common import HOUR_BACKFILLS, HOURS, OWNERS, RETRIES, re
 from ocsf_pipeline.logs.layout import parse_partition
 from ocsf_pipeline.ports import ObjectStore
 from ocsf_pipeline.settings import Settings
-from ocsf_pipeline.steps.logs import HourBatches, normalize_hour
+from ocsf_pipeline.steps.batches import HourBatches
+from ocsf_pipeline.steps.logs import normalize_hour
 from ocsf_pipeline.steps.reports import format_table
 
 
