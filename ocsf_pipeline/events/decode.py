@@ -15,7 +15,7 @@ import polars as pl
 
 from ocsf_pipeline.events import json_scan
 from ocsf_pipeline.events.shapes import Kind, Shape, count_keys, count_records, dtype_of
-from ocsf_pipeline.logs.compiled import make_texts, open_texts
+from ocsf_pipeline.logs.textplaces import make_texts, open_texts
 
 _MAX_CELLS = 8_000_000
 """Leaves times rows of one scan: 17 bytes each."""

@@ -16,11 +16,17 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
-from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
 
-from ocsf_pipeline.logs.compiled import BACKSLASH, QUOTE, compile_loop
+from ocsf_pipeline.logs.compiled import (
+    BACKSLASH,
+    QUOTE,
+    compile_loop,
+    load_u8,
+    load_u32,
+    load_u64,
+    mark_unplain,
+    store_u64,
+)
 
 _VIEW_BYTES = 16
 _MOST_PER_BYTE = 6
@@ -81,33 +87,6 @@ def _row_bound(tables: tuple[Any, ...], row: int) -> int:
     return int(_measure(places, one, starts, order)) * _MOST_PER_BYTE + _SLACK_BYTES
 
 
-def _load(bits: int, kind: Any) -> Any:
-    """Return a compiled function that reads a number at any address."""
-
-    def declare(typingctx: Any, address: Any) -> Any:
-        return kind(types.uint64), generate
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        pointer = builder.inttoptr(args[0], ir.IntType(bits).as_pointer())
-        return builder.load(pointer, align=1)
-
-    return intrinsic(declare)
-
-
-def _declare_store(typingctx: Any, address: Any, value: Any) -> Any:
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        builder.store(args[1], builder.inttoptr(args[0], ir.IntType(64).as_pointer()), align=1)
-        return context.get_dummy_value()
-
-    return types.void(types.uint64, types.uint64), generate
-
-
-_load_u8 = _load(8, types.uint8)
-_load_u32 = _load(32, types.uint32)
-_load_u64 = _load(64, types.uint64)
-_store_u64: Any = intrinsic(_declare_store)
-
-
 @compile_loop
 def _measure(views: Any, kinds: Any, starts: Any, order: Any) -> Any:
     """Return the bytes of all values, a zero byte behind each, before any is escaped."""
@@ -115,7 +94,7 @@ def _measure(views: Any, kinds: Any, starts: Any, order: Any) -> Any:
     for row in range(kinds.size):
         kind = kinds[row]
         for place in range(starts[kind], starts[kind + 1]):
-            total += 1 + np.int64(_load_u32(views[order[place]] + np.uint64(row * 16)))
+            total += 1 + np.int64(load_u32(views[order[place]] + np.uint64(row * 16)))
     return total
 
 
@@ -125,15 +104,10 @@ def _is_plain(word: Any, is_text: Any) -> Any:
 
     Of text none may be a control character, a quote or a backslash; of JSON none may be zero.
     """
-    ones = np.uint64(0x0101010101010101)
-    highs = np.uint64(0x8080808080808080)
     if not is_text:
-        return ((word - ones) & ~word) & highs == np.uint64(0)
-    quotes = word ^ np.uint64(0x2222222222222222)
-    slashes = word ^ np.uint64(0x5C5C5C5C5C5C5C5C)
-    below = (word - ones * np.uint64(32)) & ~word
-    found = below | ((quotes - ones) & ~quotes) | ((slashes - ones) & ~slashes)
-    return found & highs == np.uint64(0)
+        ones = np.uint64(0x0101010101010101)
+        return ((word - ones) & ~word) & np.uint64(0x8080808080808080) == np.uint64(0)
+    return mark_unplain(word) == np.uint64(0)
 
 
 @compile_loop
@@ -164,14 +138,14 @@ def _write_value(source: Any, length: Any, is_text: Any, data: Any, base: Any, a
     while source < end:
         left: Any = min(np.int64(end - source), 8)
         if left == 8:
-            word = _load_u64(source)
+            word = load_u64(source)
             if _is_plain(word, is_text):
-                _store_u64(base + np.uint64(at), word)
+                store_u64(base + np.uint64(at), word)
                 at += 8
                 source += np.uint64(8)
                 continue
         for _step in range(left):
-            at = _write_escaped(_load_u8(source), is_text, data, at)
+            at = _write_escaped(load_u8(source), is_text, data, at)
             source += np.uint64(1)
     return at
 
@@ -189,14 +163,14 @@ def _fill_rows(
         for place in range(starts[kind], starts[kind + 1]):
             column = order[place]
             view = views[column] + np.uint64(row * 16)
-            length = np.int64(_load_u32(view))
+            length = np.int64(load_u32(view))
             if at + length * 6 + 32 > data.size:
                 return row
             if length <= 12:
                 source = view + np.uint64(4)
             else:
-                buffer = first_buffer[column] + np.int64(_load_u32(view + np.uint64(8)))
-                source = buffers[buffer] + np.uint64(_load_u32(view + np.uint64(12)))
+                buffer = first_buffer[column] + np.int64(load_u32(view + np.uint64(8)))
+                source = buffers[buffer] + np.uint64(load_u32(view + np.uint64(12)))
             at = _write_value(source, length, texts[column], data, base, at)
             data[at] = 0
             at += 1

@@ -26,9 +26,13 @@ from ocsf_pipeline.logs.compiled import (
     OPEN_OBJECT,
     QUOTE,
     compile_loop,
+    compile_step,
+    find_special,
     hash_bytes,
-    read_word,
+    is_same,
+    load_u8,
 )
+from ocsf_pipeline.logs.textplaces import LONGEST_INLINE, first_words
 
 TEXT, OBJECT, ARRAY = 0, 1, 2
 """Kinds of known fields: a scalar, an object whose names are known, an array taken as it stands."""
@@ -38,13 +42,15 @@ MAX_DEPTH = 16
 _NONE = -1
 _SEED = np.uint64(14695981039346656037)
 _NULL_START = 110
+_SLACK = bytes(8)
+"""Behind the names, so that the last of them can be read eight bytes at a time."""
 
 
 class NameTable(NamedTuple):
     """The names that a scan knows, as arrays; a field is known by its parent and its name."""
 
     text: npt.NDArray[np.uint8]
-    """All names, one after the other, in UTF-8."""
+    """All names, one after the other, in UTF-8; eight bytes more."""
     starts: npt.NDArray[np.int64]
     """Field -> where its name begins in `text`; one more than there are fields."""
     parents: npt.NDArray[np.int32]
@@ -65,7 +71,7 @@ def build_name_table(fields: Sequence[tuple[int, str, int, int]]) -> NameTable:
     names = [name.encode() for _parent, name, _kind, _leaf in fields]
     starts = np.zeros(len(fields) + 1, dtype=np.int64)
     np.cumsum([len(name) for name in names], out=starts[1:])
-    text = np.frombuffer(b"".join(names) or b"\0", dtype=np.uint8)
+    text = np.frombuffer(b"".join(names) + _SLACK, dtype=np.uint8)
     first = np.full(len(fields), _NONE, dtype=np.int32)
     following = np.full(len(fields), _NONE, dtype=np.int32)
     last: dict[int, int] = {}
@@ -76,11 +82,14 @@ def build_name_table(fields: Sequence[tuple[int, str, int, int]]) -> NameTable:
     for number, (parent, _name, _kind, _leaf) in enumerate(fields):
         if number == 0:
             continue
-        if parent in last:
-            following[last[parent]] = number
-        else:
-            first[parent] = number
-        last[parent] = number
+        # Which name comes next is a guess that is checked by its bytes and the quote behind them:
+        # names with quotes of their own are only found by their hash.
+        if b'"' not in names[number] and b"\\" not in names[number]:
+            if parent in last:
+                following[last[parent]] = number
+            else:
+                first[parent] = number
+            last[parent] = number
         place = int(_hash_name(text, starts[number], starts[number + 1], parent)) & (size - 1)
         while slots[place] != _NONE:
             place = (place + 1) & (size - 1)
@@ -99,17 +108,8 @@ def build_name_table(fields: Sequence[tuple[int, str, int, int]]) -> NameTable:
 
 @compile_loop
 def _hash_name(data: Any, start: int, stop: int, parent: int) -> Any:
-    return hash_bytes(data, start, stop, _SEED ^ np.uint64(parent))
-
-
-@compile_loop
-def _is_name(data: Any, start: int, stop: int, text: Any, begin: int, close: int) -> bool:
-    if close - begin != stop - start:
-        return False
-    for step in range(stop - start):
-        if data[start + step] != text[begin + step]:
-            return False
-    return True
+    base = np.uint64(data.ctypes.data)
+    return hash_bytes(base, start, stop, data.size, _SEED ^ np.uint64(parent))
 
 
 @compile_loop
@@ -119,25 +119,26 @@ def _skip_spaces(data: Any, at: int, end: int) -> int:
     return at
 
 
-@compile_loop
-def _end_of_string(data: Any, at: int, end: int) -> int:
+@compile_step
+def _end_of_string(base: Any, at: Any, end: Any, limit: Any) -> Any:
     """Return the place of the quote that closes the string begun before `at`, or -1."""
-    while at < end:
-        byte = data[at]
-        if byte == QUOTE:
+    while True:
+        at = find_special(base, at, end, limit)
+        if at >= end:
+            return _NONE
+        if load_u8(base + np.uint64(at)) == QUOTE:
             return at
-        at += 2 if byte == BACKSLASH else 1
-    return _NONE
+        at += 2
 
 
 @compile_loop
-def _end_of_nested(data: Any, at: int, end: int) -> int:
+def _end_of_nested(data: Any, base: Any, at: int, end: int) -> int:
     """Return the place behind the object or array that begins at `at`, or -1."""
     depth = 0
     while at < end:
         byte = data[at]
         if byte == QUOTE:
-            at = _end_of_string(data, at + 1, end)
+            at = _end_of_string(base, at + 1, end, data.size)
             if at == _NONE:
                 return _NONE
         elif byte == OPEN_OBJECT or byte == OPEN_ARRAY:
@@ -170,20 +171,19 @@ def _end_of_scalar(data: Any, at: int, end: int) -> int:
 
 
 @compile_loop
-def _write_view(data: Any, start: int, stop: int, views: Any, leaf: int, row: int) -> None:
+def _write_view(
+    base: Any, start: int, stop: int, limit: int, views: Any, leaf: int, row: int
+) -> None:
     """Write Arrow's 16 bytes of a string view: short text itself, or where long text stands."""
     length = stop - start
+    low, high = first_words(base, start, length, limit)
     views[leaf, row, 0] = length
-    if length > 12:
-        length = 4
+    views[leaf, row, 1] = np.uint32(low)
+    if length > LONGEST_INLINE:
         views[leaf, row, 3] = start
-    word = 1
-    at = start
-    end = start + length
-    while at < end:
-        views[leaf, row, word] = read_word(data, at, end)
-        word += 1
-        at += 4
+    else:
+        views[leaf, row, 2] = np.uint32(low >> np.uint64(32))
+        views[leaf, row, 3] = np.uint32(high)
 
 
 @compile_loop
@@ -193,6 +193,8 @@ def _scan_row(
     escaped: Any, seen: Any, stack: Any,
 ) -> int:  # fmt: skip
     """Fill the row's views; return its flags."""
+    base, limit = np.uint64(data.ctypes.data), data.size
+    names, names_limit = np.uint64(text.ctypes.data), text.size
     flags = 0
     at = _skip_spaces(data, at, end)
     if at >= end or data[at] != OPEN_OBJECT:
@@ -223,25 +225,36 @@ def _scan_row(
         if at >= end or data[at] != QUOTE:
             return ODD
         start = at + 1
-        stop = _end_of_string(data, start, end)
-        if stop == _NONE:
-            return ODD
+        field = _NONE
+        stop = _NONE
+        if hint != _NONE:
+            stop = start + starts[hint + 1] - starts[hint]
+            if (
+                stop < end
+                and data[stop] == QUOTE
+                and is_same(base, start, limit, names, starts[hint], names_limit, stop - start)
+            ):
+                field = hint
+        if field == _NONE:
+            stop = _end_of_string(base, start, end, limit)
+            if stop == _NONE:
+                return ODD
         at = _skip_spaces(data, stop + 1, end)
         if at >= end or data[at] != COLON:
             return ODD
         at = _skip_spaces(data, at + 1, end)
         if at >= end:
             return ODD
-        field = _NONE
-        if hint != _NONE and _is_name(data, start, stop, text, starts[hint], starts[hint + 1]):
-            field = hint
-        else:
+        if field == _NONE:
             mask = slots.size - 1
-            place = np.int64(_hash_name(data, start, stop, parent) & np.uint64(mask))
+            seed = _SEED ^ np.uint64(parent)
+            place = np.int64(hash_bytes(base, start, stop, limit, seed) & np.uint64(mask))
             while slots[place] != _NONE:
                 known = slots[place]
-                if parents[known] == parent and _is_name(
-                    data, start, stop, text, starts[known], starts[known + 1]
+                if (
+                    parents[known] == parent
+                    and starts[known + 1] - starts[known] == stop - start
+                    and is_same(base, start, limit, names, starts[known], names_limit, stop - start)
                 ):
                     field = known
                     break
@@ -255,12 +268,10 @@ def _scan_row(
         has_escape = False
         if byte == QUOTE:
             start = at + 1
-            stop = start
-            while stop < end and data[stop] != QUOTE:
-                if data[stop] == BACKSLASH:
-                    has_escape = True
-                    stop += 1
-                stop += 1
+            stop = find_special(base, start, end, limit)
+            while stop < end and data[stop] == BACKSLASH:
+                has_escape = True
+                stop = find_special(base, stop + 2, end, limit)
             if stop >= end:
                 return ODD
             at = stop + 1
@@ -280,7 +291,7 @@ def _scan_row(
             continue
         elif byte == OPEN_OBJECT or byte == OPEN_ARRAY:
             start = at
-            stop = _end_of_nested(data, at, end)
+            stop = _end_of_nested(data, base, at, end)
             if stop == _NONE:
                 return ODD
             at = stop
@@ -305,7 +316,7 @@ def _scan_row(
             flags |= PARTIAL  # the same name twice: the first stands
             continue
         is_set[leaf, row] = 1
-        _write_view(data, start, stop, views, leaf, row)
+        _write_view(base, start, stop, limit, views, leaf, row)
         if has_escape:
             escaped[leaf] = 1
 

@@ -66,6 +66,7 @@ MAX_FORMS = 500
 """Forms of one plan that are stored as such; events of further ones are stored whole."""
 _MAX_REMEMBERED = 5_000
 _BITS = 60
+_ROWS_PER_WORD = 8
 _AS_THEY_ARE = (
     "time", "time_is_observed", "observed_time", "hour", "format", "object_key", "position",
 )  # fmt: skip
@@ -138,8 +139,10 @@ class PlanRunner:
             is_other = said.ne_missing(pl.col(MESSAGE_COLUMN))
             self._captures.append(pl.when(is_other).then(said).alias(echo_name(plan.echo)))
         self._sources = [_source(plan, item).alias(f"{item.name}r") for item in plan.columns]
-        self._casts = [_cast(item).alias(item.name) for item in plan.columns]
-        self._second = [expr for item in plan.columns for expr in _second_pass(item)]
+        self._words = [item for item in plan.columns if item.rule.cast == "enum"]
+        others = [item for item in plan.columns if item.rule.cast != "enum"]
+        self._casts = [_cast(item).alias(item.name) for item in others]
+        self._second = [expr for item in others for expr in _second_pass(item)]
         self._second += [reduce(add, map(pl.col, parts)).alias(name) for name, parts in plan.sums]
         self._second += [
             pl.from_epoch(name, time_unit="ms")
@@ -163,7 +166,10 @@ class PlanRunner:
         plan, height = self.plan, rows.height
         values = rows.with_columns_seq(self._captures) if self._captures else rows
         values = values.with_columns_seq(self._sources)
-        values = values.with_columns_seq(self._casts).with_columns_seq(self._second)
+        values = values.with_columns_seq(self._casts)
+        for item in self._words:
+            values = values.hstack(_cast_words(values.get_column(f"{item.name}r"), item))
+        values = values.with_columns_seq(self._second)
         nulls = {column.name: column.null_count() for column in values.get_columns()}
         for item in plan.columns:
             unfit = height - nulls.get(unfit_name(item.name), height)
@@ -324,6 +330,18 @@ def _cast(item: Column) -> pl.Expr:
     if item.rule.cast == "number":
         return cast_enum_number(text, item.attribute)
     return cast_text(text, item.attribute)
+
+
+def _cast_words(texts: pl.Series, item: Column) -> pl.DataFrame:
+    """Return the columns that words of an enum become: computed once per word, they are few."""
+    words = texts.unique().drop_nulls()
+    is_worth = 0 < len(words) * _ROWS_PER_WORD < len(texts)
+    rows = (words if is_worth else texts).to_frame()
+    made = rows.with_columns_seq(_cast(item).alias(item.name)).with_columns_seq(_second_pass(item))
+    if is_worth:
+        numbers = pl.int_range(len(words), dtype=pl.UInt32, eager=True)
+        made = made[texts.replace_strict(words, numbers, return_dtype=pl.UInt32)]
+    return made.drop(texts.name)
 
 
 def _second_pass(item: Column) -> Iterator[pl.Expr]:

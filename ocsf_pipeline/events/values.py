@@ -10,9 +10,12 @@ in `unmapped`. Units: times in epoch milliseconds.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
+import numpy as np
 import polars as pl
 
+from ocsf_pipeline.events.quick_values import V4, WITH_COLON, mark_addresses, read_plain_times
 from ocsf_pipeline.events.schema_view import AttributeView, TypeView
 
 EMPTY_TEXTS = (
@@ -82,8 +85,6 @@ PART_CASTS = frozenset(
 )
 """Casts to a part of the source, or to what follows from it."""
 
-_OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
-_V4 = rf"^(?:{_OCTET}\.){{3}}{_OCTET}$"
 _V6_LIKE = r"^[0-9A-Fa-f:.]{2,39}$"
 _INT = r"^-?[0-9]{1,18}$"
 _HEX = r"^0[xX][0-9A-Fa-f]{1,15}$"
@@ -152,6 +153,20 @@ def cast_time(text: pl.Expr) -> pl.Expr:
 
     A time without a zone is taken as UTC. Years outside 1971 to 2200 do not fit.
     """
+    return text.map_batches(_read_times, return_dtype=pl.Int64)
+
+
+def _read_times(texts: pl.Series) -> pl.Series:
+    times = read_plain_times(texts)
+    left = np.flatnonzero((times.is_null() & texts.is_not_null()).to_numpy())
+    if len(left):
+        others = texts[left].to_frame("text").select(_cast_other_time(pl.col("text")))
+        times = times.scatter(left, others.to_series())
+    fits = times.is_between(31_536_000_000, 7_258_118_400_000)
+    return times if fits.all() else times.set(~fits, None)
+
+
+def _cast_other_time(text: pl.Expr) -> pl.Expr:
     number = text.cast(pl.Float64, strict=False)
     size = number.abs()
     epoch_ms = (
@@ -163,11 +178,9 @@ def cast_time(text: pl.Expr) -> pl.Expr:
     iso = text.str.replace(" ", "T", literal=True)
     zoned = iso.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%#z", time_unit="ms", strict=False)
     naive = iso.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", time_unit="ms", strict=False)
-    milliseconds = pl.coalesce(
+    return pl.coalesce(
         epoch_ms.round(0).cast(pl.Int64, strict=False), zoned.dt.epoch("ms"), naive.dt.epoch("ms")
     )
-    fits = milliseconds.is_between(31_536_000_000, 7_258_118_400_000)
-    return pl.when(fits).then(milliseconds)
 
 
 def cast_enum(
@@ -228,15 +241,28 @@ def _bound(number: pl.Expr, kind: TypeView) -> pl.Expr:
 
 def _fit_text(text: pl.Expr, kind: TypeView) -> pl.Expr:
     if kind.name == "ip_t":
-        is_v4 = text.str.contains(_V4)
-        if kind.regex is None:
-            return pl.when(is_v4 | text.str.contains(_V6_LIKE)).then(text)
-        # The schema's own pattern is long; it runs only where a colon makes it necessary.
-        v6 = pl.when(text.str.contains(_V6_LIKE) & text.str.contains(":", literal=True)).then(text)
-        return pl.when(is_v4 | v6.str.contains(kind.regex).fill_null(False)).then(text)
+        return text.map_batches(
+            partial(_keep_addresses, pattern=kind.regex), return_dtype=pl.String
+        )
     conditions = []
     if kind.regex is not None:
         conditions.append(text.str.contains(kind.regex))
     if kind.max_len is not None:
         conditions.append(text.str.len_chars() <= kind.max_len)
     return pl.when(pl.all_horizontal(conditions)).then(text) if conditions else text
+
+
+def _keep_addresses(texts: pl.Series, pattern: str | None) -> pl.Series:
+    """Return the texts that are addresses; the schema's own pattern, which is long, runs last."""
+    kinds = mark_addresses(texts)
+    is_address = kinds == V4
+    text = pl.col("text")
+    # Without a pattern everything that looks a little like an address does.
+    left = np.flatnonzero(~is_address if pattern is None else kinds == WITH_COLON)
+    if len(left):
+        fits = text.str.contains(_V6_LIKE)
+        if pattern is not None:
+            fits = pl.when(fits).then(text).str.contains(pattern)
+        others = texts[left].to_frame("text").select(fits.fill_null(value=False))
+        is_address[left] = others.to_series().to_numpy()
+    return texts if is_address.all() else texts.set(pl.Series(~is_address), None)

@@ -16,8 +16,9 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
-from ocsf_pipeline.logs.compiled import compile_loop, cut_buffer
+from ocsf_pipeline.logs.compiled import compile_loop
 from ocsf_pipeline.logs.quarantine import MAX_KEPT_BYTES, Rejected
+from ocsf_pipeline.logs.textplaces import cut_buffer
 
 _NEWLINE, _RETURN = 10, 13
 _STEP_BYTES = 1 << 18

@@ -1,21 +1,23 @@
-"""How loops over the bytes of texts are compiled.
+"""How loops over the bytes of texts are compiled, and the steps that they share.
 
-Belongs here: the decorator, and what several such loops need. Does not belong here: any loop with a
-meaning of its own. Why some loops are compiled at all: docs/decisions/0009-compiled-scans.md.
+Belongs here: the decorators, and looking at bytes eight at a time. Does not belong here: any loop
+with a meaning of its own, where texts lie (`textplaces`). Why some loops are compiled at all:
+docs/decisions/0009-compiled-scans.md.
+
+The steps take addresses, not arrays: a call would count references to each array. `limit` is the
+place behind the last byte that may be read at all; from there on they look byte by byte.
 """
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numba
 import numpy as np
-import numpy.typing as npt
-import polars as pl
-import pyarrow as pa
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
 
 QUOTE, BACKSLASH, COLON, COMMA = 34, 92, 58, 44
 OPEN_OBJECT, CLOSE_OBJECT, OPEN_ARRAY, CLOSE_ARRAY = 123, 125, 91, 93
@@ -43,174 +45,137 @@ def compile_step(function: Callable[..., Any]) -> Any:
         return numba.njit(function, nogil=True)
 
 
+def _load(bits: int, kind: Any) -> Any:
+    """Return a compiled function that reads a number at any address."""
+
+    def declare(typingctx: Any, address: Any) -> Any:
+        return kind(types.uint64), generate
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        pointer = builder.inttoptr(args[0], ir.IntType(bits).as_pointer())
+        return builder.load(pointer, align=1)
+
+    return intrinsic(declare)
+
+
+def _declare_store(typingctx: Any, address: Any, value: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        builder.store(args[1], builder.inttoptr(args[0], ir.IntType(64).as_pointer()), align=1)
+        return context.get_dummy_value()
+
+    return types.void(types.uint64, types.uint64), generate
+
+
+def _declare_first(typingctx: Any, value: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        zeros = builder.cttz(args[0], ir.Constant(ir.IntType(1), 0))
+        return builder.lshr(zeros, ir.Constant(ir.IntType(64), 3))
+
+    return types.uint64(types.uint64), generate
+
+
+load_u8 = _load(8, types.uint8)
+load_u32 = _load(32, types.uint32)
+load_u64 = _load(64, types.uint64)
+store_u64: Any = intrinsic(_declare_store)
+_first_byte: Any = intrinsic(_declare_first)
+"""The number of the lowest byte that is not zero."""
+
+_ONES = np.uint64(0x0101010101010101)
+_HIGHS = np.uint64(0x8080808080808080)
+_QUOTES = np.uint64(0x2222222222222222)
+_BACKSLASHES = np.uint64(0x5C5C5C5C5C5C5C5C)
+_BELOW_SPACE = np.uint64(0x2020202020202020)
+
+
 @compile_loop
-def hash_bytes(data: Any, start: int, stop: int, seed: Any) -> Any:
-    """Return 64 bits (FNV-1a, folded) of `data[start:stop]`; equal seeds give equal hashes."""
-    value = seed
-    for at in range(start, stop):
-        value = (value ^ np.uint64(data[at])) * np.uint64(1099511628211)
+def mark_special(word: Any) -> Any:
+    """Return a word that is zero unless one of eight bytes is a quote or a backslash.
+
+    Its lowest byte that is not zero belongs to the first such byte; bytes above it mean nothing.
+    """
+    quotes = word ^ _QUOTES
+    slashes = word ^ _BACKSLASHES
+    return (((quotes - _ONES) & ~quotes) | ((slashes - _ONES) & ~slashes)) & _HIGHS
+
+
+@compile_loop
+def mark_unplain(word: Any) -> Any:
+    """As `mark_special`, and for control characters too."""
+    return mark_special(word) | ((word - _BELOW_SPACE) & ~word & _HIGHS)
+
+
+@compile_step
+def find_special(base: Any, at: Any, end: Any, limit: Any) -> Any:
+    """Return the place of the first quote or backslash from `at` on, or `end`."""
+    while at < end:
+        if at + 8 <= limit:
+            marks = mark_special(load_u64(base + np.uint64(at)))
+            if marks != np.uint64(0):
+                return min(at + np.int64(_first_byte(marks)), end)
+            at += 8
+        else:
+            byte = load_u8(base + np.uint64(at))
+            if byte == QUOTE or byte == BACKSLASH:  # noqa: SIM109 - no tuple in the loop
+                return at
+            at += 1
+    return end
+
+
+@compile_step
+def find_unplain(base: Any, at: Any, end: Any, limit: Any) -> Any:
+    """Return the place of the first quote, backslash or control character, or `end`."""
+    while at < end:
+        if at + 8 <= limit:
+            marks = mark_unplain(load_u64(base + np.uint64(at)))
+            if marks != np.uint64(0):
+                return min(at + np.int64(_first_byte(marks)), end)
+            at += 8
+        else:
+            byte = load_u8(base + np.uint64(at))
+            if byte < 32 or byte == QUOTE or byte == BACKSLASH:  # noqa: SIM109
+                return at
+            at += 1
+    return end
+
+
+@compile_step
+def load_part(base: Any, at: Any, count: Any, limit: Any) -> Any:
+    """Return `count` bytes, at most eight, as a number; zeros behind them."""
+    if at + 8 <= limit:
+        word = load_u64(base + np.uint64(at))
+        if count >= 8:
+            return word
+        return word & ((np.uint64(1) << np.uint64(8 * count)) - np.uint64(1))
+    word = np.uint64(0)
+    for place in range(count):
+        word |= np.uint64(load_u8(base + np.uint64(at + place))) << np.uint64(8 * place)
+    return word
+
+
+@compile_step
+def hash_bytes(base: Any, start: Any, stop: Any, limit: Any, seed: Any) -> Any:
+    """Return 64 bits that depend on the bytes and the seed; equal seeds give equal hashes."""
+    value = seed ^ (np.uint64(stop - start) * np.uint64(0x9E3779B97F4A7C15))
+    while start < stop:
+        count = min(stop - start, 8)
+        value = (value ^ load_part(base, start, count, limit)) * np.uint64(0xD6E8FEB86659FD93)
+        value ^= value >> np.uint64(32)
+        start += count
+    value *= np.uint64(0xD6E8FEB86659FD93)
     return value ^ (value >> np.uint64(32))
 
 
-@compile_loop
-def read_word(data: Any, start: int, stop: int) -> Any:
-    """Return up to four bytes from `start` on as a word of a string view; zeros behind `stop`."""
-    value = np.uint32(0)
-    shift = np.uint32(0)
-    for place in range(start, min(start + 4, stop)):
-        value |= np.uint32(data[place]) << shift
-        shift += np.uint32(8)
-    return value
-
-
-def open_texts(
-    texts: pl.Series,
-) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64], pa.Buffer]:
-    """Return the bytes of all texts, where each begins (one more than there are), and the buffer.
-
-    Null is taken as empty. The arrays are views of the buffer.
-    """
-    array = texts.fill_null("").to_arrow(compat_level=pl.CompatLevel.oldest())
-    _validity, offset_buffer, text_buffer = array.buffers()
-    offsets = np.frombuffer(offset_buffer, dtype=np.int64)
-    text_buffer = text_buffer or pa.py_buffer(b"\0")
-    data = np.frombuffer(text_buffer, dtype=np.uint8)
-    return data, offsets[array.offset : array.offset + len(array) + 1], text_buffer
-
-
-@dataclass(frozen=True)
-class TextPlaces:
-    """Where the bytes of texts lie in memory, none of them copied."""
-
-    data: npt.NDArray[np.uint8]
-    """All memory from the first buffer's begin to the last one's end: read nothing of it but what
-    lies between a start and its stop."""
-    starts: npt.NDArray[np.int64]
-    stops: npt.NDArray[np.int64]
-    """Per text, its place in `data`; of null texts both are equal."""
-    homes: npt.NDArray[np.int32]
-    """Per text, the number of its buffer; -1 for texts of up to 12 bytes, which lie in none."""
-    bases: npt.NDArray[np.int64]
-    """Per buffer, where it begins in `data`."""
-    buffers: tuple[pa.Buffer, ...]
-    views: pa.Buffer | None
-    """Where short texts lie; held so that their memory stays."""
-
-
-_VIEW_BYTES = 16
-_LONGEST_INLINE = 12
-_BUFFER_BYTES = 1 << 30
-
-
-@compile_loop
-def _find_places(views: Any, first: int, bases: Any, starts: Any, stops: Any, homes: Any) -> None:
-    for row in range(views.shape[0]):
-        length = np.int64(views[row, 0])
-        if length > _LONGEST_INLINE:
-            home = views[row, 2]
-            starts[row] = bases[home] + np.int64(views[row, 3])
-            homes[row] = home
-        else:
-            starts[row] = first + row * _VIEW_BYTES + 4
-            homes[row] = -1
-        stops[row] = starts[row] + length
-
-
-def find_places(texts: pl.Series) -> TextPlaces:
-    """Return where the bytes of a String column lie; null is taken as empty."""
-    height = len(texts)
-    starts = np.zeros(height, dtype=np.int64)
-    stops = np.zeros(height, dtype=np.int64)
-    homes = np.full(height, -1, dtype=np.int32)
-    array = texts.to_arrow(compat_level=pl.CompatLevel.newest())
-    _validity, views, *buffers = array.buffers()
-    known = [buffer for buffer in (views, *buffers) if buffer is not None and buffer.size]
-    if not height or not known:
-        return TextPlaces(
-            np.zeros(1, np.uint8), starts, stops, homes, np.zeros(0, np.int64), (), views
-        )
-    begin = min(buffer.address for buffer in known)
-    end = max(buffer.address + buffer.size for buffer in known)
-    data = np.frombuffer((ctypes.c_uint8 * (end - begin)).from_address(begin), dtype=np.uint8)
-    bases = np.array([buffer.address - begin for buffer in buffers], dtype=np.int64)
-    words = np.frombuffer(views, dtype=np.int32).reshape(-1, 4)
-    words = words[array.offset : array.offset + height]
-    first = views.address - begin + array.offset * _VIEW_BYTES
-    _find_places(words, first, bases, starts, stops, homes)
-    if texts.null_count():
-        nulls = texts.is_null().to_numpy()
-        stops[nulls] = starts[nulls]
-    return TextPlaces(data, starts, stops, homes, bases, tuple(buffers), views)
-
-
-@compile_loop
-def write_views(
-    data: Any, starts: Any, stops: Any, rows: Any, homes: Any, bases: Any, views: Any, is_set: Any
-) -> None:
-    """Write Arrow's 16 bytes of a string view per text: short text itself, or where it stands."""
-    for number in range(starts.size):
-        if starts[number] < 0:
-            continue
-        is_set[number] = True
-        start = starts[number]
-        length = stops[number] - start
-        views[number, 0] = length
-        if length > _LONGEST_INLINE:
-            home = homes[rows[number]]
-            views[number, 2] = home
-            views[number, 3] = start - bases[home]
-            length = 4
-        word = 1
-        end = start + length
-        while start < end:
-            views[number, word] = read_word(data, start, end)
-            word += 1
-            start += 4
-
-
-def cut_texts(
-    texts: TextPlaces,
-    rows: npt.NDArray[np.intp],
-    starts: npt.NDArray[np.int64],
-    stops: npt.NDArray[np.int64],
-    name: str,
-) -> pl.Series:
-    """Return a part of each of `rows`, not copied; null where its start is below 0."""
-    views = np.zeros((len(rows), 4), dtype=np.uint32)
-    is_set = np.zeros(len(rows), dtype=np.bool_)
-    write_views(texts.data, starts, stops, rows, texts.homes, texts.bases, views, is_set)
-    return make_texts(views, is_set, texts.buffers, name)
-
-
-def cut_buffer(
-    data: bytes | npt.NDArray[np.uint8],
-    starts: npt.NDArray[np.int64],
-    stops: npt.NDArray[np.int64],
-    name: str,
-) -> pl.Series:
-    """Return parts of UTF-8 text in its order, not copied; null where a start is below 0."""
-    codes = np.frombuffer(data, np.uint8) if isinstance(data, bytes) else data
-    views = np.zeros((len(starts), 4), dtype=np.uint32)
-    is_set = np.zeros(len(starts), dtype=np.bool_)
-    # A view's place in a buffer has 31 bits: longer text is several buffers of views.
-    bases: npt.NDArray[np.int64] = np.arange(0, max(1, len(codes)), _BUFFER_BYTES)
-    homes = (starts // _BUFFER_BYTES).astype(np.int32)
-    write_views(codes, starts, stops, np.arange(len(starts)), homes, bases, views, is_set)
-    buffers = tuple(pa.py_buffer(codes[base:]) for base in bases)
-    return make_texts(views, is_set, buffers, name)
-
-
-def make_texts(
-    views: npt.NDArray[np.uint32],
-    is_set: npt.NDArray[np.bool_],
-    buffers: tuple[pa.Buffer, ...],
-    name: str,
-) -> pl.Series:
-    """Return the String column that views into buffers make."""
-    validity = None
-    if not is_set.all():
-        validity = pa.py_buffer(np.packbits(is_set, bitorder="little"))
-    array = pa.Array.from_buffers(
-        pa.string_view(), len(is_set), [validity, pa.py_buffer(views), *buffers]
-    )
-    return pl.Series(name, array)
+@compile_step
+def is_same(
+    base: Any, at: Any, limit: Any, other: Any, begin: Any, other_limit: Any, count: Any
+) -> Any:
+    """Return whether `count` bytes at two places are equal."""
+    while count > 0:
+        step = min(count, 8)
+        if load_part(base, at, step, limit) != load_part(other, begin, step, other_limit):
+            return False
+        at += step
+        begin += step
+        count -= step
+    return True

@@ -16,15 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from ocsf_pipeline.logs.compiled import (
-    BACKSLASH,
-    COLON,
-    QUOTE,
-    compile_loop,
-    compile_step,
-    cut_buffer,
-    find_places,
-)
+from ocsf_pipeline.logs.compiled import BACKSLASH, COLON, QUOTE, compile_loop, compile_step
+from ocsf_pipeline.logs.textplaces import cut_buffer, find_places
 
 _LESS, _GREATER, _SLASH, _EQUALS, _APOSTROPHE, _SPACE, _TAB = 60, 62, 47, 61, 39, 32, 9
 _AND, _SEMICOLON = 38, 59

@@ -24,10 +24,10 @@ from ocsf_pipeline.logs.compiled import (
     OPEN_OBJECT,
     QUOTE,
     compile_loop,
-    cut_texts,
 )
 from ocsf_pipeline.logs.meanings import HOLDS_HOST
 from ocsf_pipeline.logs.survey import TellingKeys
+from ocsf_pipeline.logs.textplaces import cut_texts
 
 NONE, UNSURE, TEXT, NAME, WORD, OPEN, NESTED_NAME = 0, 1, 2, 3, 4, 5, 6
 """Forms of values: nothing is asked for; the pass is not to answer; those of PATTERNS."""

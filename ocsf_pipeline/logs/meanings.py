@@ -71,7 +71,9 @@ class MeaningTable:
     def hash_name(self, name: str) -> int:
         """Return the 64 bits that stand for a name in this process."""
         text = name.encode()
-        return int(hash_bytes(np.frombuffer(text, np.uint8), 0, len(text), self.seed))
+        codes = np.frombuffer(text, np.uint8)
+        base = np.uint64(codes.ctypes.data)
+        return int(hash_bytes(base, 0, len(text), len(text), self.seed))
 
     def learn(self, names: Iterable[str]) -> None:
         """Add names to the table."""

@@ -8,9 +8,10 @@ marks in the whole text; the others are taken apart pair by pair, at several tim
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 
-from ocsf_pipeline.logs.frames import compute_where
+from ocsf_pipeline.logs.frames import compute_where, spread
 from ocsf_pipeline.logs.jsontext import (
     ESCAPED_MARK,
     PAIR_MARK,
@@ -18,6 +19,7 @@ from ocsf_pipeline.logs.jsontext import (
     build_pairs_from_marks,
     strip_control_column,
 )
+from ocsf_pipeline.logs.plain_pairs import write_plain_pairs
 
 # ASCII classes throughout: Unicode ones make the automata several times larger and slower.
 KEY = r"[A-Za-z_@][A-Za-z0-9_.\-@/]*"
@@ -43,6 +45,23 @@ Pairs = dict[str, pl.Series | None]
 
 def extract_kv(body: pl.Series) -> Pairs:
     """Return the pairs of bodies that are lists of them, and what stands before the first."""
+    inside, message, left = write_plain_pairs(body)
+    if not len(left):
+        return {"message": message, "_inside": inside}
+    others = extract_kv_by_pattern(body[left])
+    quick = np.setdiff1d(np.arange(len(body)), left, assume_unique=True)
+    read = {"message": message, "_inside": inside}
+    joined: Pairs = {}
+    for name, column in others.items():
+        parts = [(left, column)] if column is not None else []
+        if name in read:
+            parts.append((quick, read[name][quick]))
+        joined[name] = spread(parts, len(body), pl.String())
+    return joined
+
+
+def extract_kv_by_pattern(body: pl.Series) -> Pairs:
+    """Do what `extract_kv` does, by expressions alone."""
     text = strip_control_column(body)
     frame = text.to_frame("text")
     audit = frame.select(pl.col("text").str.contains("msg=audit(", literal=True))["text"]

@@ -20,12 +20,13 @@ from ocsf_pipeline.logs.compiled import (
     OPEN_OBJECT,
     QUOTE,
     compile_loop,
-    cut_texts,
-    make_texts,
-    write_views,
+    find_special,
+    load_u64,
+    store_u64,
 )
 from ocsf_pipeline.logs.meanings import OUTER_KEYS, OUTER_SHIFT, MeaningTable
 from ocsf_pipeline.logs.survey import TellingKeys
+from ocsf_pipeline.logs.textplaces import cut_texts, make_texts, write_views
 
 _COUNT = len(OUTER_KEYS) + 1
 
@@ -135,13 +136,18 @@ def _open_row(
     stop = start
     has_escapes = False
     has_text = False
-    while stop < end and data[stop] != QUOTE:
+    while stop < end and data[stop] != QUOTE and not has_text:
         if data[stop] == BACKSLASH:
             has_escapes = True
             stop += 1
         elif 32 < data[stop] < 127:
             has_text = True
         stop += 1
+    base = np.uint64(data.ctypes.data)
+    stop = find_special(base, stop, end, end)
+    while stop < end and data[stop] == BACKSLASH:
+        has_escapes = True
+        stop = find_special(base, stop + 2, end, end)
     if not has_text or stop >= end:
         return _UNSURE
     starts[0, number], stops[0, number] = start, stop
@@ -184,11 +190,23 @@ def _unescape_texts(
     data: Any, starts: Any, stops: Any, plain: Any, plain_starts: Any, plain_stops: Any
 ) -> None:
     """Undo the escapes of plain JSON strings, and leave out line ends behind their texts."""
+    base, plain_base = np.uint64(data.ctypes.data), np.uint64(plain.ctypes.data)
     to = 0
     for number in range(starts.size):
         plain_starts[number] = to
         at, stop = starts[number], stops[number]
         while at < stop:
+            special = find_special(base, at, stop, stop)
+            while special - at >= 8:
+                store_u64(plain_base + np.uint64(to), load_u64(base + np.uint64(at)))
+                at += 8
+                to += 8
+            while at < special:
+                plain[to] = data[at]
+                at += 1
+                to += 1
+            if at == stop:
+                break
             byte = data[at]
             if byte == BACKSLASH:
                 at += 1
@@ -256,12 +274,15 @@ def _cut_payloads(
     is_set = np.zeros(len(rows), dtype=np.bool_)
     kept = starts.copy()
     kept[escaped] = -1
-    write_views(texts.data, kept, stops, rows, texts.homes, texts.bases, views, is_set)
+    write_views(
+        texts.data, kept, stops, rows, texts.stops, texts.homes, texts.bases, views, is_set
+    )  # fmt: skip
     kept[:] = -1
     kept[escaped] = plain_starts
     ends = stops.copy()
     ends[escaped] = plain_stops
     home = np.full(len(rows), len(texts.buffers), dtype=np.int32)
     bases = np.zeros(len(texts.buffers) + 1, dtype=np.int64)
-    write_views(plain, kept, ends, np.arange(len(rows)), home, bases, views, is_set)
+    limits = np.full(len(rows), len(plain), dtype=np.int64)
+    write_views(plain, kept, ends, np.arange(len(rows)), limits, home, bases, views, is_set)
     return make_texts(views, is_set, (*texts.buffers, pa.py_buffer(plain)), "inner")

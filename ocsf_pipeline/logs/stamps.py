@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from ocsf_pipeline.logs.compiled import COLON, COMMA, compile_loop, compile_step, find_places
+from ocsf_pipeline.logs.compiled import COLON, COMMA, compile_loop, compile_step
 from ocsf_pipeline.logs.records import UTC_TIME
+from ocsf_pipeline.logs.textplaces import find_places
 
 _UNREAD = np.int64(-(2**63))
 _SECOND = np.int64(1_000_000)
@@ -323,3 +324,20 @@ def read_stamps(texts: pl.Series, reference: pl.Series) -> tuple[pl.Series, npt.
     if texts.null_count():
         unread &= texts.is_not_null().to_numpy()
     return column.cast(UTC_TIME), np.flatnonzero(unread)
+
+
+@compile_loop
+def _read_isos(data: Any, starts: Any, stops: Any, times: Any) -> None:
+    for row in range(starts.size):
+        if stops[row] - starts[row] >= 19:
+            times[row] = _read_iso(data, starts[row], stops[row])
+
+
+def read_iso(texts: pl.Series) -> pl.Series:
+    """Return microseconds since 1970 of times in ISO 8601; null for what the pass does not read."""
+    places = find_places(texts)
+    times = np.full(len(texts), _UNREAD, dtype=np.int64)
+    _read_isos(places.data, places.starts, places.stops, times)
+    column = pl.Series(texts.name, times)
+    unread = times == _UNREAD
+    return column.set(pl.Series(unread), None) if unread.any() else column

@@ -26,9 +26,8 @@ from ocsf_pipeline.logs.compiled import (
     OPEN_ARRAY,
     OPEN_OBJECT,
     QUOTE,
-    TextPlaces,
     compile_loop,
-    find_places,
+    find_unplain,
     hash_bytes,
 )
 from ocsf_pipeline.logs.meanings import (
@@ -41,6 +40,7 @@ from ocsf_pipeline.logs.meanings import (
     MeaningTable,
 )
 from ocsf_pipeline.logs.shapes import MAX_TOKENS
+from ocsf_pipeline.logs.textplaces import TextPlaces, find_places
 
 PLAIN, PAYLOAD, UNKNOWN, CROWDED = 1, 2, 4, 8
 """Flags of a text: it is compact JSON, an object; it may be an envelope; a key was new; its telling
@@ -126,6 +126,7 @@ def _survey_text(
     unknown_count: Any, result: Any, row: int, keys: Any, places: Any, kinds: Any, cursor: Any,
 ) -> int:  # fmt: skip
     """Write the structure of one text and where its telling keys stand; return its flags."""
+    base = np.uint64(data.ctypes.data)
     flags = PLAIN
     structure = seed
     tokens = 0
@@ -149,14 +150,10 @@ def _survey_text(
                 if byte != QUOTE:
                     return 0
                 start = at + 1
-                at = start
-                while at < end and data[at] != QUOTE:
-                    if data[at] == BACKSLASH or data[at] < 32:
-                        return 0
-                    at += 1
-                key = hash_bytes(data, start, at, seed)
-                if at + 1 >= end or data[at + 1] != COLON:
+                at = find_unplain(base, start, end, end)
+                if at + 1 >= end or data[at] != QUOTE or data[at + 1] != COLON:
                     return 0
+                key = hash_bytes(base, start, at, end, seed)
                 mask = np.int64(slots.size - 1)
                 place = np.int64(key & np.uint64(mask))
                 while slots[place] != key and slots[place] != 0:
@@ -212,24 +209,19 @@ def _survey_text(
             if byte == QUOTE:
                 at += 1
                 start = at
-                while at < end and data[at] != QUOTE:
-                    if data[at] < 32:
+                at = find_unplain(base, start, end, end)
+                while at + 1 < end and data[at] == BACKSLASH:
+                    kind = data[at + 1]
+                    if not (
+                        kind == QUOTE or kind == BACKSLASH or kind == 110 or kind == 116
+                        or kind == 114 or kind == 98 or kind == 102
+                    ):  # fmt: skip
                         return 0
-                    if data[at] == BACKSLASH:
-                        at += 1
-                        if at >= end:
-                            return 0
-                        kind = data[at]
-                        if not (
-                            kind == QUOTE or kind == BACKSLASH or kind == 110 or kind == 116
-                            or kind == 114 or kind == 98 or kind == 102
-                        ):  # fmt: skip
-                            return 0
-                    at += 1
-                if at >= end:
+                    at = find_unplain(base, at + 2, end, end)
+                if at >= end or data[at] != QUOTE:
                     return 0
                 if after_key and means & 3 != 0 and _is_telling(data, start, at, means):
-                    value = hash_bytes(data, start, at, seed)
+                    value = hash_bytes(base, start, at, end, seed)
                     structure = _mix(_mix(structure, np.uint64(QUOTE)), value)
                 at += 1
             elif byte == 45 or 48 <= byte <= 57:
@@ -237,7 +229,7 @@ def _survey_text(
                 if at < 0:
                     return 0
                 if after_key and means & 3 != 0 and at - start <= 7:
-                    structure = _mix(structure, hash_bytes(data, start, at, seed))
+                    structure = _mix(structure, hash_bytes(base, start, at, end, seed))
             else:
                 at = _end_of_word(data, at, end)
                 if at < 0:
