@@ -67,10 +67,8 @@ def describe_text(frame: pl.DataFrame, registry: TemplateRegistry) -> pl.DataFra
 
 def _read_priority(frame: pl.DataFrame) -> pl.Series:
     """Return the severity that a syslog priority names."""
-    names = list(_SYSLOG_SEVERITIES)
-    number = pl.col("pri").cast(pl.Int32, strict=False) % 8
-    named = number.replace_strict(list(range(8)), names, default=None, return_dtype=pl.String)
-    return compute_where(frame, pl.col("pri").is_not_null(), named)
+    number = frame["pri"].cast(pl.Int32, strict=False) % 8
+    return pl.Series("severity", _SYSLOG_SEVERITIES).gather(number)
 
 
 def _describe_template(resolved: ResolvedShapes) -> list[pl.Series]:

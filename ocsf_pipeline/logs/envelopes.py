@@ -99,7 +99,7 @@ def _open_wrapped(
     if is_left.any():
         left = lines if is_left.all() else lines.filter(is_left)
         texts, parsed = check_json(left["raw"], ENVELOPE_SCHEMA)
-        left = left.with_columns(texts.alias("fields"))
+        left = left.with_columns(compact_json(texts).alias("fields"))
         if layer < _MAX_LAYERS:
             inner = find_inner(left["raw"], parsed)
             held = inner["inner"].is_not_null()
@@ -109,9 +109,7 @@ def _open_wrapped(
                 left = left.filter(~held)
         finished.append(left)
     done = pl.concat(finished) if finished else lines.clear()
-    if done.is_empty():
-        return done, opened
-    return done.with_columns(compact_json(done["fields"]).alias("fields")), opened
+    return done, opened
 
 
 def _finish_layer(frame: pl.DataFrame, otherwise: str | None) -> pl.DataFrame:

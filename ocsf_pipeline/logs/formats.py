@@ -23,7 +23,8 @@ from ocsf_pipeline.logs.jsontext import (
     strip_control,
     strip_control_column,
 )
-from ocsf_pipeline.logs.pairs import KEY, PAIR_START, extract_cef, extract_kv, extract_leef
+from ocsf_pipeline.logs.pairs import extract_cef, extract_kv, extract_leef
+from ocsf_pipeline.logs.plain_pairs import mark_pairs
 from ocsf_pipeline.logs.syslog import extract_parameters
 
 _ACCESS = (
@@ -38,8 +39,6 @@ _LEAF = (
 _NAMED_DATA = r"^<(?:[A-Za-z0-9_]+:)?Data[ \t]+Name=[\"']([^\"']+)[\"'][^>]*>"
 _ELEMENT = r"^<(?:[A-Za-z0-9_]+:)?([^\s>]*)[^>]*>"
 _JSON_TAIL = r"^[^{}]*? ?(\{\"[\s\S]*\})\s*$"
-_THREE_PAIRS = rf"(?:{PAIR_START}[^=]*?){{2}}{PAIR_START}"
-_TWO_PAIRS = rf"^{KEY}=[^=]*?{PAIR_START}"
 
 
 def recognize_formats(split: pl.DataFrame) -> pl.Series:
@@ -61,12 +60,12 @@ def recognize_formats(split: pl.DataFrame) -> pl.Series:
         "leef": r"LEEF: ?[12]\.0\|",
         "xml": r"^<[A-Za-z?][\s\S]*>\s*$",
         "access": r'^\S+ .*\[[^\]]+\] "[A-Z]+ .*" \d{3} ',
-        "kv": f"{_THREE_PAIRS}|{_TWO_PAIRS}",
     }
     for name, pattern in patterns.items():
         kinds = kinds.with_columns(
             compute_where(frame, kinds[name], text.str.contains(pattern)).alias(name)
         )
+    kinds = kinds.with_columns((kinds["kv"] & mark_pairs(frame["body"])).alias("kv"))
     chosen = pl.lit("text")
     for name in reversed(kinds.columns):
         chosen = pl.when(pl.col(name)).then(pl.lit(name)).otherwise(chosen)

@@ -41,6 +41,42 @@ _KINDS = _classify()
 
 
 @compile_loop
+def _mark_pairs(data: Any, starts: Any, stops: Any, kinds: Any, is_list: Any) -> None:
+    for row in range(starts.size):
+        start = starts[row]
+        in_turn = 0
+        begins_with_key = False
+        for at in range(start, stops[row]):
+            if data[at] != _EQUALS:
+                continue
+            key = at
+            while key > start and kinds[data[key - 1]] & _INNER:
+                key -= 1
+            is_key = key < at and kinds[data[key]] & _FIRST != 0
+            if is_key and (key == start or kinds[data[key - 1]] & _LEAD):
+                in_turn += 1
+                begins_with_key = begins_with_key or key == start
+            else:
+                in_turn = 0
+                begins_with_key = False
+            if in_turn == 3 or (in_turn == 2 and begins_with_key):
+                is_list[row] = True
+                break
+
+
+def mark_pairs(bodies: pl.Series) -> pl.Series:
+    """Return which texts are lists of pairs.
+
+    That is three `key=` in turn, each at the beginning or behind a space, a comma or the like, and
+    no other `=` between them; or two of which the first begins the text.
+    """
+    texts = find_places(bodies)
+    is_list = np.zeros(len(bodies), dtype=np.bool_)
+    _mark_pairs(texts.data, texts.starts, texts.stops, _KINDS, is_list)
+    return pl.Series(bodies.name, is_list)
+
+
+@compile_loop
 def _find_lead(data: Any, start: int, end: int, kinds: Any, message: Any, row: int) -> bool:
     """Find what stands before the first `key=`; return whether that is sure."""
     equals = start

@@ -16,7 +16,7 @@ from __future__ import annotations
 import polars as pl
 
 from ocsf_pipeline.logs.frames import compute_where
-from ocsf_pipeline.logs.jsontext import strip_control
+from ocsf_pipeline.logs.jsontext import strip_control, strip_control_column
 
 # Keys that name what happened. A telling value of one of these decides the template.
 NAMING_KEYS = (
@@ -127,14 +127,19 @@ def build_text_shapes(frame: pl.DataFrame) -> pl.Series:
         pl.col("_words").str.head(_MAX_TEXT),
         pl.col("_words").str.extract(f"({MESSAGE_CODE})").fill_null("").alias("code"),
     )
-    masked = strip_control(pl.col("_words"))
-    masked = (
-        pl.when(pl.col("code") != "").then(pl.lit(""))
-        .when(pl.col("_words").str.contains(_CELLS))
-        .then(masked.str.replace_all(_MASKED_CELL, MASK))
-        .otherwise(masked.str.replace_all(_MASKED, MASK))
-    )  # fmt: skip
+    has_cells = coded["_words"].str.contains(_CELLS) & (coded["code"] == "")
+    plain = strip_control_column(coded["_words"]).to_frame("words")
+    words = pl.col("words")
+    is_other = ~has_cells & (coded["code"] == "")
+    masked = compute_where(plain, is_other, words.str.replace_all(_MASKED, MASK)).fill_null("")
+    if has_cells.any():
+        cells = compute_where(plain, has_cells, words.str.replace_all(_MASKED_CELL, MASK))
+        masked = cells.fill_null(masked)
     shape = pl.concat_str(
-        pl.lit("text"), pl.col("program").fill_null(""), "code", masked, separator=SHAPE_SEPARATOR
+        pl.lit("text"),
+        pl.col("program").fill_null(""),
+        "code",
+        pl.lit(masked),
+        separator=SHAPE_SEPARATOR,
     )
     return coded.select(shape.alias("shape"))["shape"]

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ocsf_pipeline.logs.pairs import extract_kv, extract_kv_by_pattern
-from ocsf_pipeline.logs.plain_pairs import write_plain_pairs
+from ocsf_pipeline.logs.pairs import KEY, PAIR_START, extract_kv, extract_kv_by_pattern
+from ocsf_pipeline.logs.plain_pairs import mark_pairs, write_plain_pairs
 from ocsf_pipeline.samples.labels import read_sample_logs
 
 TEXTS = st.one_of(
@@ -41,6 +41,15 @@ def test_what_the_pass_reads_is_what_the_patterns_read(texts: list[str]) -> None
     both = extract_kv(pl.Series(texts, dtype=pl.String))
     assert both["_inside"] is not None and both["_inside"].to_list() == expected_inside
     assert both["message"] is not None and both["message"].to_list() == expected_message
+
+
+@settings(deadline=None, max_examples=400)
+@given(st.lists(TEXTS, min_size=1, max_size=6))
+def test_lists_of_pairs_are_those_that_the_pattern_finds(texts: list[str]) -> None:
+    column = pl.Series(texts, dtype=pl.String)
+    three = rf"(?:{PAIR_START}[^=]*?){{2}}{PAIR_START}"
+    two = rf"^{KEY}=[^=]*?{PAIR_START}"
+    assert mark_pairs(column).to_list() == column.str.contains(f"{three}|{two}").to_list()
 
 
 @pytest.mark.parametrize(
