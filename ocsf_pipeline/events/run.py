@@ -17,13 +17,17 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from ocsf_pipeline.events.column_casts import (
+    WordCast,
+    cast_column,
+    complete_column,
+    read_source,
+)
 from ocsf_pipeline.events.decode import FieldDecoder
 from ocsf_pipeline.events.fill import fill_forms
 from ocsf_pipeline.events.forms import Form, join_forms, make_form
-from ocsf_pipeline.events.mapping import CAPTURED, CONSTANT, PRIMARY_CASTS
 from ocsf_pipeline.events.plan import (
     VENDOR_COLUMN,
-    Column,
     EventPlan,
     datetime_name,
     echo_name,
@@ -39,16 +43,6 @@ from ocsf_pipeline.events.required import (
     UNKNOWN,
 )
 from ocsf_pipeline.events.rows import EVENT_SCHEMA, HOT_ATTRIBUTES, OF_TEMPLATE, STORED_SCHEMA
-from ocsf_pipeline.events.values import (
-    PART_CASTS,
-    caption_of,
-    cast_enum,
-    cast_enum_number,
-    cast_list,
-    cast_part,
-    cast_text,
-    clean_text,
-)
 from ocsf_pipeline.logs.records import Columns
 
 ROW = "@row"
@@ -66,7 +60,6 @@ MAX_FORMS = 500
 """Forms of one plan that are stored as such; events of further ones are stored whole."""
 _MAX_REMEMBERED = 5_000
 _BITS = 60
-_ROWS_PER_WORD = 8
 _AS_THEY_ARE = (
     "time", "time_is_observed", "observed_time", "hour", "format", "object_key", "position",
 )  # fmt: skip
@@ -138,11 +131,11 @@ class PlanRunner:
             said = pl.col(plan.echo)
             is_other = said.ne_missing(pl.col(MESSAGE_COLUMN))
             self._captures.append(pl.when(is_other).then(said).alias(echo_name(plan.echo)))
-        self._sources = [_source(plan, item).alias(f"{item.name}r") for item in plan.columns]
-        self._words = [item for item in plan.columns if item.rule.cast == "enum"]
+        self._sources = [read_source(plan, item).alias(f"{item.name}r") for item in plan.columns]
+        self._words = [WordCast(item) for item in plan.columns if item.rule.cast == "enum"]
         others = [item for item in plan.columns if item.rule.cast != "enum"]
-        self._casts = [_cast(item).alias(item.name) for item in others]
-        self._second = [expr for item in others for expr in _second_pass(item)]
+        self._casts = [cast_column(item).alias(item.name) for item in others]
+        self._second = [expr for item in others for expr in complete_column(item)]
         self._second += [reduce(add, map(pl.col, parts)).alias(name) for name, parts in plan.sums]
         self._second += [
             pl.from_epoch(name, time_unit="ms")
@@ -167,8 +160,8 @@ class PlanRunner:
         values = rows.with_columns_seq(self._captures) if self._captures else rows
         values = values.with_columns_seq(self._sources)
         values = values.with_columns_seq(self._casts)
-        for item in self._words:
-            values = values.hstack(_cast_words(values.get_column(f"{item.name}r"), item))
+        for words in self._words:
+            values = values.hstack(words.cast(values.get_column(words.source)).get_columns())
         values = values.with_columns_seq(self._second)
         nulls = {column.name: column.null_count() for column in values.get_columns()}
         for item in plan.columns:
@@ -299,66 +292,6 @@ def _as_written(name: str, dtype: pl.DataType) -> pl.Expr:
         # always follows a backslash, and only a member's name is followed by a colon.
         text = text.str.replace_all(_LATER_NULLS, "").str.replace_all(_FIRST_NULL, "{")
     return text.alias(name)
-
-
-def _source(plan: EventPlan, item: Column) -> pl.Expr:
-    source = item.rule.source
-    if source[0] == CONSTANT:
-        return pl.lit(source[1])
-    if source[0] == CAPTURED:
-        return clean_text(pl.col(f"p{source[1]}").struct.field(source[2]))
-    if source[0].startswith("@") and source not in plan.leaves:
-        return pl.col(source[0])
-    name = plan.leaves.get(source)
-    if name is None:  # a field of one record of a list
-        record = pl.col(plan.leaves[source[:-1]]).list.get(item.rule.element, null_on_oob=True)
-        return clean_text(record.struct.field(source[-1]))
-    if item.rule.cast == "list":
-        return pl.col(name)
-    text = pl.col(name).list.first() if name in plan.lists else pl.col(name)
-    return clean_text(text)
-
-
-def _cast(item: Column) -> pl.Expr:
-    text = pl.col(f"{item.name}r")
-    if item.rule.cast == "list":
-        return cast_list(text, item.attribute)
-    if item.rule.cast in PART_CASTS:
-        return cast_part(item.rule.cast, text, item.attribute)
-    if item.rule.cast == "enum":
-        return cast_enum(text, item.attribute, dict(item.rule.words))
-    if item.rule.cast == "number":
-        return cast_enum_number(text, item.attribute)
-    return cast_text(text, item.attribute)
-
-
-def _cast_words(texts: pl.Series, item: Column) -> pl.DataFrame:
-    """Return the columns that words of an enum become: computed once per word, they are few."""
-    words = texts.unique().drop_nulls()
-    is_worth = 0 < len(words) * _ROWS_PER_WORD < len(texts)
-    rows = (words if is_worth else texts).to_frame()
-    made = rows.with_columns_seq(_cast(item).alias(item.name)).with_columns_seq(_second_pass(item))
-    if is_worth:
-        numbers = pl.int_range(len(words), dtype=pl.UInt32, eager=True)
-        made = made[texts.replace_strict(words, numbers, return_dtype=pl.UInt32)]
-    return made.drop(texts.name)
-
-
-def _second_pass(item: Column) -> Iterator[pl.Expr]:
-    """Yield the caption beside an enum's number, and what the cast did not carry over."""
-    text, value = pl.col(f"{item.name}r"), pl.col(item.name)
-    lost = value.is_null()
-    if item.rule.cast == "list":
-        lost = value.list.len().ne_missing(text.list.len())
-    if item.sibling is not None:
-        caption = caption_of(value, item.attribute, text)
-        yield caption.alias(item.sibling[0])
-        if item.rule.cast == "enum":
-            lost = caption.str.to_lowercase().ne_missing(text.str.to_lowercase())
-    elif item.rule.cast == "enum":
-        lost = pl.lit(True)
-    if item.rule.cast in PRIMARY_CASTS and item.rule.source[0] not in (CONSTANT, CAPTURED):
-        yield pl.when(lost).then(text).alias(unfit_name(item.name))
 
 
 def _hot_columns(plan: EventPlan, nulls: dict[str, int], height: int) -> Iterator[pl.Expr]:

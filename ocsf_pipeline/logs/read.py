@@ -53,7 +53,7 @@ _UTF16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 class ReadLimits:
     """Bounds on what one object may ask for."""
 
-    block_bytes: int = 32 << 20
+    block_bytes: int = 48 << 20
     """Text is worked on in blocks of this size; peak memory is a small multiple of it."""
     max_line_bytes: int = 1 << 20
     max_document_bytes: int = 64 << 20
