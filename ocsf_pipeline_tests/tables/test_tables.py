@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from ocsf_pipeline.adapters.clickhouse import ClickHouseTables
@@ -245,6 +246,19 @@ def test_large_parts_of_an_embedded_hour_are_left_unmerged(chdb_tables: ClickHou
     for table in ("events", "quarantine", "batches"):
         made = chdb_tables.fetch_rows(f"SHOW CREATE TABLE {table}")[0][0]
         assert made.count("max_bytes_to_merge_at_max_space_in_pool = 8388608") == 1
+
+
+def test_large_parts_of_an_embedded_hour_are_single_files(chdb_tables: ClickHouseTables) -> None:
+    rows = make_events(20).with_columns(pl.lit("0123456789abcdef" * 50_000).alias("raw_data"))
+    assert rows.estimated_size() > 10 << 20, "so large that there would be files per column"
+    with chdb_tables.replace_hour(HOUR, "large") as writer:
+        writer.write_rows("events", rows)
+        writer.commit()
+    parts = chdb_tables.fetch_rows(
+        "SELECT part_type, sum(rows) FROM system.parts "
+        "WHERE database = currentDatabase() AND table = 'events' AND active GROUP BY part_type"
+    )
+    assert parts == [("Compact", 20)]
 
 
 def test_parts_that_a_run_replaced_are_cleared_in_the_next(
