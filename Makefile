@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+PASSES := $(VENV)/.passes
 ARGS ?=
 
 # PyPI's torch for Linux brings 3 GB of CUDA. Where PyTorch's own index can be reached, its build for
@@ -22,7 +23,7 @@ export DAGSTER_DISABLE_TELEMETRY := 1
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: $(STAMP) ## Create .venv and install everything
+setup: $(STAMP) $(PASSES) ## Create .venv and install everything
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
@@ -38,6 +39,12 @@ $(STAMP): pyproject.toml constraints.txt
 	  "$$index" >/dev/null 2>&1; then extra="--extra-index-url $$index"; fi; \
 	$(BIN)/python -m pip install --disable-pip-version-check $$extra \
 	  -c constraints.txt -e '.[dev,docker,trieve]'
+	@touch $@
+
+# Numba keeps compiled passes by the file they stand in, and does not see when a function changes that
+# they call in another file.
+$(PASSES): $(shell grep -rlE 'compile_(loop|step)' ocsf_pipeline --include='*.py') | $(STAMP)
+	@find ocsf_pipeline -name '*.nb[ic]' -delete
 	@touch $@
 
 demo: setup .dagster_home/dagster.yaml ## Run the whole pipeline on the sample logs and show the result

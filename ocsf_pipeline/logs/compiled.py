@@ -155,15 +155,19 @@ def load_part(base: Any, at: Any, count: Any, limit: Any) -> Any:
 
 @compile_step
 def hash_bytes(base: Any, start: Any, stop: Any, limit: Any, seed: Any) -> Any:
-    """Return 64 bits that depend on the bytes and the seed; equal seeds give equal hashes."""
+    """Return 64 bits that depend on the bytes and the seed; equal seeds give equal hashes.
+
+    Two multiplications per word: after one, a change of its highest bit could be undone by the next
+    word whatever the seed is, and names are written by attackers.
+    """
     value = seed ^ (np.uint64(stop - start) * np.uint64(0x9E3779B97F4A7C15))
     while start < stop:
         count = min(stop - start, 8)
         value = (value ^ load_part(base, start, count, limit)) * np.uint64(0xD6E8FEB86659FD93)
+        value = (value ^ (value >> np.uint64(29))) * np.uint64(0x9E3779B97F4A7C15)
         value ^= value >> np.uint64(32)
         start += count
-    value *= np.uint64(0xD6E8FEB86659FD93)
-    return value ^ (value >> np.uint64(32))
+    return value
 
 
 @compile_step
