@@ -18,7 +18,7 @@ _EMBEDDED = (
     # A part is few files, not two per column: making, linking and deleting files is what a block
     # costs on a disk, and each column's buffers are what it costs in memory.
     "min_bytes_for_wide_part = 1073741824",
-    # Small parts are merged; full blocks, of ten megabytes and more, are left as they are.
+    # Small parts are merged; two full blocks together are larger, and are left as they are.
     "max_bytes_to_merge_at_max_space_in_pool = 8388608",
     # In seconds; by default nothing is cleared in the first half minute of a process.
     "cleanup_delay_period = 1",

@@ -247,8 +247,7 @@ def _scan_row(
             return ODD
         if field == _NONE:
             mask = slots.size - 1
-            seed = _SEED ^ np.uint64(parent)
-            place = np.int64(hash_bytes(base, start, stop, limit, seed) & np.uint64(mask))
+            place = np.int64(_hash_name(data, start, stop, parent) & np.uint64(mask))
             while slots[place] != _NONE:
                 known = slots[place]
                 if (
