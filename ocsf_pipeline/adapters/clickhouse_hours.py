@@ -1,7 +1,7 @@
 """Replacing an hour: rows are staged in tables of their own, and swapped in as a partition.
 
 Belongs here: staging tables, the swap, clearing up after dead runs, and the order of two runs of
-one hour. Does not belong here: opening connections, queries.
+one hour. Does not belong here: opening connections, queries, how rows travel (`clickhouse_blocks`).
 
 Each table's swap is atomic; `batches` is swapped last. A kill between two of them leaves an hour
 that the re-run repairs. Of two runs of one hour the one that was opened later wins: once it has
@@ -22,6 +22,12 @@ from typing import TYPE_CHECKING, Self
 
 import polars as pl
 
+from ocsf_pipeline.adapters.clickhouse_blocks import (
+    BlockSender,
+    EncodedBlock,
+    encode_block,
+    split_block,
+)
 from ocsf_pipeline.adapters.clickhouse_errors import TABLE_EXISTS, UNKNOWN_TABLE, StatementError
 from ocsf_pipeline.ports import PermanentPortError, PortError, TransientPortError
 from ocsf_pipeline.tables.hours import (
@@ -37,12 +43,9 @@ from ocsf_pipeline.tables.hours import (
 
 if TYPE_CHECKING:
     from ocsf_pipeline.adapters.clickhouse import ClickHouseTables
-    from ocsf_pipeline.adapters.clickhouse_connection import TablesOptions
 
 logger = logging.getLogger(__name__)
 
-# Rows per row group of the Parquet that carries a block: small enough for two threads to share.
-_ROW_GROUP_ROWS = 25_000
 _LOCK_POLL_SECONDS = 0.05
 
 _live_names: set[str] = set()
@@ -63,6 +66,7 @@ class ClickHouseHourWriter:
         self._staged: set[str] = set()
         self._opened_at: datetime | None = None
         self._is_open = False
+        self._sender = BlockSender(self._insert)
 
     def __enter__(self) -> Self:
         """Open the tables, clear up after dead runs, and register this one."""
@@ -89,6 +93,7 @@ class ClickHouseHourWriter:
     ) -> None:
         """Drop what is staged."""
         self._is_open = False
+        self._sender.close()
         try:
             for table in sorted(self._staged):
                 self._tables.execute(f"DROP TABLE IF EXISTS {name_staging(table, self._token)}")
@@ -101,7 +106,10 @@ class ClickHouseHourWriter:
             self._tables.release()
 
     def write_rows(self, table: str, rows: pl.DataFrame) -> None:
-        """Stage rows of a table of HOUR_TABLES; raises PermanentPortError when they do not fit."""
+        """Stage rows of a table of HOUR_TABLES; raises PermanentPortError when they do not fit.
+
+        Rows are sent while the caller goes on: what goes wrong is raised by a later call.
+        """
         self._refuse_closed()
         try:
             checked = check_rows(table, rows, self._hour)
@@ -126,6 +134,8 @@ class ClickHouseHourWriter:
         self._refuse_closed()
         for table in HOUR_TABLES:
             self._flush(table)
+        self._sender.finish()
+        for table in HOUR_TABLES:
             self._check_count(table)
         with hold_lock(self._tables, f"hour_{self._hour:%Y%m%d%H}"):
             self._refuse_outdated()
@@ -147,11 +157,14 @@ class ClickHouseHourWriter:
             )
             self._staged.add(table)
         for piece in split_block(block, self._tables.options):
-            try:
-                self._tables.insert_frame(staging, piece, _ROW_GROUP_ROWS)
-            except StatementError as error:
-                raise self._explain_lost_staging(error) from error
+            self._sender.send(staging, encode_block(piece))
             self._counts[table] += len(piece)
+
+    def _insert(self, staging: str, block: EncodedBlock) -> None:
+        try:
+            self._tables.insert_block(staging, block)
+        except StatementError as error:
+            raise self._explain_lost_staging(error) from error
 
     def _check_count(self, table: str) -> None:
         """Refuse to swap in less or more than what was handed over."""
@@ -239,13 +252,6 @@ class ClickHouseHourWriter:
     def _refuse_closed(self) -> None:
         if not self._is_open:
             raise PermanentPortError("open the hour first: with tables.replace_hour(...) as writer")
-
-
-def split_block(rows: pl.DataFrame, options: TablesOptions) -> Iterator[pl.DataFrame]:
-    """Yield `rows` in even pieces of about a block, so that memory stays bounded."""
-    size = max(int(rows.estimated_size()), 1)
-    count = max(round(len(rows) / options.block_rows), -(-size // options.block_bytes), 1)
-    yield from rows.iter_slices(max(-(-len(rows) // count), 1))
 
 
 def drop_leftovers(tables: ClickHouseTables) -> list[str]:

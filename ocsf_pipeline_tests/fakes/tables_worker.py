@@ -29,8 +29,8 @@ class KilledTables(ClickHouseTables):
         if hit and self.when == "after":
             os.kill(os.getpid(), signal.SIGKILL)
 
-    def insert_frame(self, table, rows, row_group_rows):  # type: ignore[no-untyped-def]
-        super().insert_frame(table, rows, row_group_rows)
+    def insert_block(self, table, block):  # type: ignore[no-untyped-def]
+        super().insert_block(table, block)
         if self.text and f"insert {table}".startswith(self.text):
             os.kill(os.getpid(), signal.SIGKILL)
 

@@ -73,9 +73,13 @@ def test_cleared_staging_is_explained(tables: ClickHouseTables) -> None:
     with tables.replace_hour(HOUR, "slow") as writer:
         tables.options = TablesOptions(block_rows=1)
         writer.write_rows("events", make_events(1))
+        writer._sender.finish()
         tables.execute(f"DROP TABLE {name_staging('events', writer._token)}")
+        writer.write_rows("events", make_events(1))
         with pytest.raises(TransientPortError, match="run the hour again"):
             writer.write_rows("events", make_events(1))
+        with pytest.raises(TransientPortError, match="run the hour again"):
+            writer.commit()
 
 
 def test_a_failure_half_way_leaves_the_hour_and_a_rerun_repairs_it(

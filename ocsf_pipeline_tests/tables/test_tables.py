@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import pytest
 
 from ocsf_pipeline.adapters.clickhouse import ClickHouseTables
 from ocsf_pipeline.adapters.clickhouse_connection import TablesOptions, parse_dsn
-from ocsf_pipeline.adapters.clickhouse_hours import hold_lock, split_block
+from ocsf_pipeline.adapters.clickhouse_hours import hold_lock
 from ocsf_pipeline.ports import PermanentPortError, TransientPortError
 from ocsf_pipeline.tables.migrations import (
     MigrationError,
@@ -280,13 +279,3 @@ def test_parts_that_a_run_replaced_are_cleared_in_the_next(
         assert time.monotonic() < deadline, "replaced parts are still on the disk"
         time.sleep(0.2)
     assert chdb_tables.fetch_rows("SELECT count() FROM events")[0][0] == 4
-
-
-def test_a_block_is_cut_evenly_and_only_where_it_must_be() -> None:
-    options = TablesOptions(block_rows=100, block_bytes=1 << 30)
-    for height, heights in ((149, [149]), (230, [115, 115]), (305, [102, 102, 101])):
-        rows = make_events(height)
-        assert [piece.height for piece in split_block(rows, options)] == heights
-    one_each = replace(options, block_bytes=1)
-    assert [piece.height for piece in split_block(make_events(3), one_each)] == [1, 1, 1]
-    assert list(split_block(make_events(0), options)) == []
