@@ -11,13 +11,14 @@ A late or rewritten object costs its own reading only.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 import polars as pl
 
 from ocsf_pipeline.logs.layout import format_hour_folder
 from ocsf_pipeline.logs.normalize import ObjectContext, TemplateRegistry
-from ocsf_pipeline.logs.parallel import map_in_order, read_object_in_parallel
+from ocsf_pipeline.logs.parallel import map_in_order, open_pool, read_object_in_parallel
 from ocsf_pipeline.logs.read import ObjectSummary, ReadLimits
 from ocsf_pipeline.ports import ObjectChangedError, ObjectRef, ObjectStore
 from ocsf_pipeline.steps.batches import (
@@ -77,14 +78,15 @@ def normalize_hour(
             return known[folder]
         progress(f"reading {ref.key} ({ref.size_bytes:,} bytes), one of {len(refs)} objects")
         return _normalize_object(
-            objects, artefacts, ref, context, folder, registry, limits, workers
+            objects, artefacts, ref, context, folder, registry, limits, workers, pool
         )
 
     def take(ref: ObjectRef) -> ObjectBatch | None:
         return _take_newest(objects, ref, normalize)
 
-    taken = map_in_order(take, refs, _count_at_once(refs))
-    batches = [batch for batch in taken if batch is not None]
+    with open_pool(workers) as pool:
+        taken = map_in_order(take, refs, _count_at_once(refs))
+        batches = [batch for batch in taken if batch is not None]
     read = sum(batch.folder not in known for batch in batches)
     if keeps_deleted:
         present = {item.key for item in batches}
@@ -130,6 +132,7 @@ def _normalize_object(
     registry: TemplateRegistry,
     limits: ReadLimits,
     workers: int,
+    pool: ThreadPoolExecutor,
 ) -> ObjectBatch:
     summary = ObjectSummary()
     part_names: list[str] = []
@@ -146,7 +149,7 @@ def _normalize_object(
             rows.clear()
 
     pieces = objects.stream_object(ref)
-    for frame in read_object_in_parallel(pieces, context, registry, summary, limits, workers):
+    for frame in read_object_in_parallel(pieces, context, registry, summary, limits, workers, pool):
         if not frame.records.is_empty():
             rows.append(frame.records)
             templates.append(summarize_templates(frame.records))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
-from threading import Event
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event, Lock
 
 import pytest
 
-from ocsf_pipeline.logs.parallel import map_in_order, work_ahead
+from ocsf_pipeline.logs.parallel import map_in_order, open_pool, work_ahead
 
 
 def count_up(made: list[int], stop: int, far_enough: Event, enough: int) -> Iterator[int]:
@@ -59,3 +61,36 @@ def test_results_come_in_the_order_of_the_items() -> None:
         return number
 
     assert list(map_in_order(wait, range(4), 2)) == [0, 1, 2, 3]
+
+
+def test_callers_that_share_threads_have_no_more_under_way_than_there_are() -> None:
+    at_work, most = [0], [0]
+    lock = Lock()
+
+    def work(number: int) -> int:
+        with lock:
+            at_work[0] += 1
+            most[0] = max(most[0], at_work[0])
+        time.sleep(0.002)
+        with lock:
+            at_work[0] -= 1
+        return number
+
+    with open_pool(2) as pool, ThreadPoolExecutor(4) as callers:
+
+        def call(start: int) -> list[int]:
+            return list(map_in_order(work, range(start, start + 10), 2, pool))
+
+        found = list(callers.map(call, range(0, 40, 10)))
+    assert found == [list(range(start, start + 10)) for start in range(0, 40, 10)]
+    assert most[0] == 2
+
+
+def test_an_error_of_one_caller_leaves_the_shared_threads_to_the_others() -> None:
+    def fail(number: int) -> int:
+        raise ValueError(number)
+
+    with open_pool(2) as pool:
+        with pytest.raises(ValueError, match="0"):
+            list(map_in_order(fail, range(5), 2, pool))
+        assert list(map_in_order(str, range(3), 2, pool)) == ["0", "1", "2"]
