@@ -44,11 +44,11 @@ from ocsf_pipeline.events.shapes import (
     find_shape,
     merge_shapes,
 )
-from ocsf_pipeline.events.validate import find_faults
+from ocsf_pipeline.events.validate import find_faults, list_classes
 from ocsf_pipeline.logs.records import Columns
 from ocsf_pipeline.schema.model import OcsfSchema
 
-PIECE_ROWS = 50_000
+PIECE_ROWS = 35_000
 SMALL_PIECE = 64
 MAX_SHAPES_PER_PIECE = 4
 SHAPE_SAMPLE = 64
@@ -122,6 +122,7 @@ class EventMapper:
         self._worker_count = worker_count
         self._compiler = compiler or MappingCompiler(schema)
         self._view = self._compiler.view
+        self._classes = list_classes(self._view)
         self._plans: dict[str, PlanRunner] = {}
         self._grown: dict[str, PlanRunner] = {}
         self._mappings = {item.version: item for item in mappings.values()}
@@ -216,7 +217,7 @@ class EventMapper:
                 yield mapped.get_column(ROW), self._judge(mapped.drop(ROW), tally)
 
     def _judge(self, frame: pl.DataFrame, tally: Tally) -> MappedEvents:
-        faults = find_faults(frame, self._view)
+        faults = find_faults(frame, self._classes)
         return MappedEvents(
             frame=frame,
             invalid_count=faults.height,
