@@ -86,6 +86,7 @@ _HIGHS = np.uint64(0x8080808080808080)
 _QUOTES = np.uint64(0x2222222222222222)
 _BACKSLASHES = np.uint64(0x5C5C5C5C5C5C5C5C)
 _BELOW_SPACE = np.uint64(0x2020202020202020)
+_DELETES = np.uint64(0x7F7F7F7F7F7F7F7F)
 
 
 @compile_loop
@@ -103,6 +104,14 @@ def mark_special(word: Any) -> Any:
 def mark_unplain(word: Any) -> Any:
     """As `mark_special`, and for control characters too."""
     return mark_special(word) | ((word - _BELOW_SPACE) & ~word & _HIGHS)
+
+
+@compile_loop
+def mark_control(word: Any) -> Any:
+    """Return a word that is zero unless one of eight bytes is a control character of ASCII."""
+    deletes = word ^ _DELETES
+    below = (word - _BELOW_SPACE) & ~word
+    return (below | ((deletes - _ONES) & ~deletes)) & _HIGHS
 
 
 @compile_step

@@ -7,10 +7,12 @@ log holds.
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 from polars.exceptions import ComputeError
 
 from ocsf_pipeline.logs.frames import compute_where
+from ocsf_pipeline.logs.special_bytes import find_control, find_unplain_texts
 
 # Markers that no log line can hold: control characters are removed before they are set.
 PAIR_MARK = "\x01"
@@ -22,7 +24,6 @@ _ESCAPED = ("\\\\", '\\"', "\\t", "\\r", "\\n")
 _UNESCAPES = ("\\\\", '\\"', "\\n", "\\r", "\\t", "\\/")
 _UNESCAPED = ("\\", '"', "\n", "\r", "\t", "/")
 _CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
-_NEEDS_ESCAPE = r'[\x00-\x1f\x7f"\\]'
 # White space around keys, or escapes of what needs none: such text must be written anew.
 # Literals alone: such a pattern is searched many times as fast as one with classes.
 _NOT_COMPACT = r'": |":\t|" :|" ,|" \}|" \]|, "|,\t"|\{ "|\[ "|\[ \{|\\u|\\/|\n|\r'
@@ -35,10 +36,10 @@ def escape_json(text: pl.Expr) -> pl.Expr:
 
 def escape_column(column: pl.Series) -> pl.Series:
     """Do what `escape_json` does, on the rows that need it only: most logs hold nothing special."""
-    frame = column.to_frame("text")
-    needs = frame.select(pl.col("text").str.contains(_NEEDS_ESCAPE))["text"].fill_null(value=False)
-    if not needs.any():
+    found = find_unplain_texts(column)
+    if not found.any():
         return column
+    frame, needs = column.to_frame("text"), pl.Series(found)
     escaped = compute_where(frame, needs, escape_json(pl.col("text")))
     return frame.select(pl.when(needs).then(escaped).otherwise("text").alias("text"))["text"]
 
@@ -63,10 +64,11 @@ def strip_control(text: pl.Expr) -> pl.Expr:
 
 def strip_control_column(column: pl.Series) -> pl.Series:
     """Do what `strip_control` does, where there is anything to replace."""
-    frame = column.to_frame("text")
-    if not frame.select(pl.col("text").str.contains(_CONTROL).any()).item():
+    rows = np.flatnonzero(find_control(column))
+    if not len(rows):
         return column
-    return frame.select(strip_control(pl.col("text")))["text"]
+    stripped = column[rows].to_frame("text").select(strip_control(pl.col("text")))["text"]
+    return column.scatter(rows, stripped)
 
 
 def build_pairs_from_marks(marked: pl.Expr) -> pl.Expr:
