@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import polars as pl
 
 from ocsf_pipeline.logs.elements import write_xml_pairs
@@ -55,24 +56,23 @@ def recognize_formats(split: pl.DataFrame) -> pl.Series:
     )
     # A cheap look first, the pattern where it may match.
     patterns = {
-        "json": _JSON_TAIL,
-        "cef": r"CEF: ?\d\|",
-        "leef": r"LEEF: ?[12]\.0\|",
-        "xml": r"^<[A-Za-z?][\s\S]*>\s*$",
-        "access": r'^\S+ .*\[[^\]]+\] "[A-Z]+ .*" \d{3} ',
+        "json": text.str.contains(_JSON_TAIL),
+        "cef": text.str.contains(r"CEF: ?\d\|"),
+        "leef": text.str.contains(r"LEEF: ?[12]\.0\|"),
+        # A pattern from begin to end would walk through whole documents.
+        "xml": text.str.contains(r"^<[A-Za-z?]") & text.str.strip_chars_end().str.ends_with(">"),
+        "access": text.str.contains(r'^\S+ .*\[[^\]]+\] "[A-Z]+ .*" \d{3} '),
     }
-    for name, pattern in patterns.items():
-        kinds = kinds.with_columns(
-            compute_where(frame, kinds[name], text.str.contains(pattern)).alias(name)
-        )
-    kinds = kinds.with_columns((kinds["kv"] & mark_pairs(frame["body"])).alias("kv"))
-    chosen = pl.lit("text")
-    for name in reversed(kinds.columns):
-        chosen = pl.when(pl.col(name)).then(pl.lit(name)).otherwise(chosen)
+    fits = {name: compute_where(frame, kinds[name], looks) for name, looks in patterns.items()}
+    fits["kv"] = kinds["kv"] & mark_pairs(frame["body"])
     if frame["structured_data"].null_count() < len(frame):  # pairs in the header, nothing behind it
-        only_header = frame.select((text == "") & pl.col("structured_data").is_not_null())["body"]
-        chosen = pl.when(only_header).then(pl.lit("kv")).otherwise(chosen)
-    return kinds.select(chosen.alias("format"))["format"]
+        only_header = (text == "") & pl.col("structured_data").is_not_null()
+        fits = {"": frame.select(only_header)["body"], **fits}
+    names = ["kv" if name == "" else name for name in fits]
+    # The first that fits; `text` where none does.
+    fitting = [column.fill_null(value=False).to_numpy() for column in fits.values()]
+    codes = np.select(fitting, range(len(names)), default=len(names))
+    return pl.Series("format", [*names, "text"])[codes]
 
 
 def extract_fields(rows: pl.DataFrame) -> pl.DataFrame:
