@@ -15,6 +15,8 @@ from settings, `defs` hands them to Dagster, and `cli` is a thin front over the 
 """
 
 from ocsf_pipeline.memory import keep_freed_memory
+from ocsf_pipeline.threads import let_waiting_threads_sleep
 
-# Before any other module loads Polars or chDB: they read their allocators' options once.
+# Before any other module loads Polars, chDB or torch: they read such options once.
 keep_freed_memory()
+let_waiting_threads_sleep()
