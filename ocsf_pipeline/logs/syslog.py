@@ -1,7 +1,8 @@
 """Syslog headers: RFC 5424, RFC 3164 and their many relatives.
 
 Belongs here: taking the header off a line, structured data as pairs. Does not belong here: what the
-rest of the line is.
+rest of the line is; the compiled pass that takes the common headers off (`plain_headers`), which
+must read as the patterns here do.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from ocsf_pipeline.logs.jsontext import (
     build_pairs_from_marks,
     strip_control,
 )
+from ocsf_pipeline.logs.plain_headers import read_plain_headers
 
 # ASCII classes and no counted repeats where possible: the automata stay small and fast. No pattern
 # captures the rest of the line: a capture that long costs ten times the header.
@@ -58,6 +60,19 @@ def split_headers(lines: pl.DataFrame, column: str) -> pl.DataFrame:
 
     `body` is what follows the header: the whole line where there is no header.
     """
+    plain, rows, left = read_plain_headers(lines[column])
+    if not len(rows):
+        return split_headers_by_pattern(lines, column)
+    none = pl.lit(None, dtype=pl.String)
+    plain = plain.with_columns(none.alias("msgid"), none.alias("structured_data"))
+    read = (lines[rows] if len(left) else lines).hstack(plain.select(HEADER_COLUMNS))
+    if not len(left):
+        return read
+    return pl.concat([read, split_headers_by_pattern(lines[left], column)])
+
+
+def split_headers_by_pattern(lines: pl.DataFrame, column: str) -> pl.DataFrame:
+    """As `split_headers`, by the patterns alone, whatever the header; no line may be null."""
     is_modern = lines.select(pl.col(column).str.contains(_IS_RFC5424))[column]
     if not is_modern.any():
         return _read_older(lines, column)
