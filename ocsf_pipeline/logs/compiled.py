@@ -78,7 +78,7 @@ load_u8 = _load(8, types.uint8)
 load_u32 = _load(32, types.uint32)
 load_u64 = _load(64, types.uint64)
 store_u64: Any = intrinsic(_declare_store)
-_first_byte: Any = intrinsic(_declare_first)
+first_byte: Any = intrinsic(_declare_first)
 """The number of the lowest byte that is not zero."""
 
 _ONES = np.uint64(0x0101010101010101)
@@ -121,7 +121,7 @@ def find_special(base: Any, at: Any, end: Any, limit: Any) -> Any:
         if at + 8 <= limit:
             marks = mark_special(load_u64(base + np.uint64(at)))
             if marks != np.uint64(0):
-                return min(at + np.int64(_first_byte(marks)), end)
+                return min(at + np.int64(first_byte(marks)), end)
             at += 8
         else:
             byte = load_u8(base + np.uint64(at))
@@ -138,7 +138,7 @@ def find_unplain(base: Any, at: Any, end: Any, limit: Any) -> Any:
         if at + 8 <= limit:
             marks = mark_unplain(load_u64(base + np.uint64(at)))
             if marks != np.uint64(0):
-                return min(at + np.int64(_first_byte(marks)), end)
+                return min(at + np.int64(first_byte(marks)), end)
             at += 8
         else:
             byte = load_u8(base + np.uint64(at))

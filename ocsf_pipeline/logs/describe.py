@@ -9,7 +9,8 @@ from __future__ import annotations
 import polars as pl
 
 from ocsf_pipeline.logs import found
-from ocsf_pipeline.logs.frames import compute_by_key, compute_where
+from ocsf_pipeline.logs.found_times import TIME_HEAD, find_times
+from ocsf_pipeline.logs.frames import compute_by_key
 from ocsf_pipeline.logs.jsontext import unescape_column
 from ocsf_pipeline.logs.registry import ResolvedShapes, TemplateRegistry
 from ocsf_pipeline.logs.shapes import (
@@ -24,8 +25,7 @@ from ocsf_pipeline.logs.templates import identify_refined, identify_template
 from ocsf_pipeline.logs.times import TIME_PATTERN
 from ocsf_pipeline.logs.values import HOST_OBJECT, ValueReader
 
-_TIME_IN_TEXT = rf"(?:^|[ \t\[(\"<|,=:])({TIME_PATTERN})"
-_TIME_HEAD = 400
+TIME_IN_TEXT = rf"(?:^|[ \t\[(\"<|,=:])({TIME_PATTERN})"
 # A clock alone is no time; a day with a clock, or a number of seconds, is.
 _DATED = r"^[0-9]{8}T|^[0-9]{9,19}(?:\.[0-9]+)?\s*$|(?:[0-9]{4}|[A-Z][a-z][a-z]).*[0-9]:[0-9][0-9]"
 _SYSLOG_SEVERITIES = (
@@ -53,8 +53,7 @@ def describe_text(frame: pl.DataFrame, registry: TemplateRegistry) -> pl.DataFra
         "program",
     )
     resolved = registry.resolve_shapes(build_text_shapes(words), identify_template)
-    in_text = pl.col("body").str.head(_TIME_HEAD).str.extract(_TIME_IN_TEXT)
-    own_time = compute_where(frame, pl.col("header_time").is_null(), in_text)
+    own_time = _find_times(frame["body"], frame["header_time"].is_null())
     return frame.select(
         pl.all(),
         pl.coalesce("header_time", own_time).alias("own_time"),
@@ -204,9 +203,16 @@ def _extract_time(frame: pl.DataFrame, resolved: ResolvedShapes, reader: ValueRe
         return own
     # What the keys do not hold may stand in the header, or anywhere in the text.
     other = frame["header_time"]
-    in_raw = pl.col("raw").str.head(_TIME_HEAD).str.extract(_TIME_IN_TEXT)
-    other = other.fill_null(compute_where(frame, ~is_time & other.is_null(), in_raw))
+    other = other.fill_null(_find_times(frame["raw"], ~is_time & other.is_null()))
     return pl.select(pl.when(is_time).then(own).otherwise(other).alias("own_time")).to_series()
+
+
+def _find_times(texts: pl.Series, where: pl.Series) -> pl.Series:
+    """Return the first time in the head of each text of `where`; null where none is."""
+    times, unread = find_times(texts, where.to_numpy())
+    if not len(unread):
+        return times
+    return times.scatter(unread, texts[unread].str.head(TIME_HEAD).str.extract(TIME_IN_TEXT))
 
 
 def _read_date_and_time(fields: pl.Series) -> pl.Series:
