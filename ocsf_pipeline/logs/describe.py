@@ -136,7 +136,9 @@ def _build_shapes(frame: pl.DataFrame) -> pl.Series:
 
 def _extract_names(frame: pl.DataFrame, resolved: ResolvedShapes, table: MeaningTable) -> pl.Series:
     """Look for names in objects only where the shape has such objects."""
-    _, codes = resolved.group_by(lambda template: template.opens_name or None)
+    opening, codes = resolved.group_by(lambda template: template.opens_name or None)
+    if not opening:
+        return pl.Series("name", [None], dtype=pl.String).new_from_index(0, len(frame))
     names, unread = find_nested_names(frame["fields"], codes >= 0, table)
     if not len(unread):
         return names
@@ -209,6 +211,8 @@ def _extract_time(frame: pl.DataFrame, resolved: ResolvedShapes, reader: ValueRe
 
 def _find_times(texts: pl.Series, where: pl.Series) -> pl.Series:
     """Return the first time in the head of each text of `where`; null where none is."""
+    if not where.any():
+        return pl.Series("time", [None], dtype=pl.String).new_from_index(0, len(texts))
     times, unread = find_times(texts, where.to_numpy())
     if not len(unread):
         return times
