@@ -12,6 +12,8 @@ from ocsf_pipeline.logs import found
 from ocsf_pipeline.logs.found_times import TIME_HEAD, find_times
 from ocsf_pipeline.logs.frames import compute_by_key
 from ocsf_pipeline.logs.jsontext import unescape_column
+from ocsf_pipeline.logs.meanings import MeaningTable
+from ocsf_pipeline.logs.nested_names import find_nested_names
 from ocsf_pipeline.logs.registry import ResolvedShapes, TemplateRegistry
 from ocsf_pipeline.logs.shapes import (
     build_structured_shapes,
@@ -97,7 +99,7 @@ def describe_structured(frame: pl.DataFrame, registry: TemplateRegistry) -> pl.D
     finer = pl.DataFrame(
         {
             "key": keys.filter(~final),
-            "nested": _extract_names(refined, coarse),
+            "nested": _extract_names(refined, coarse, registry.keys.table),
             "words": _extract_words(refined, coarse, finer_reader),
         }
     ).select("key", pl.col("nested").fill_null(""), mask_words(pl.col("words")))
@@ -132,15 +134,15 @@ def _build_shapes(frame: pl.DataFrame) -> pl.Series:
     return frame.select(shape.alias("s"))["s"]
 
 
-def _extract_names(frame: pl.DataFrame, resolved: ResolvedShapes) -> pl.Series:
+def _extract_names(frame: pl.DataFrame, resolved: ResolvedShapes, table: MeaningTable) -> pl.Series:
     """Look for names in objects only where the shape has such objects."""
-    _, codes = resolved.group_by(lambda template: template.opens_name or None)
-    return compute_by_key(
-        frame.select("fields"),
-        codes,
-        lambda _code, part: extract_nested_names(part["fields"]),
-        _STRING_TYPE,
-    )
+    opening, codes = resolved.group_by(lambda template: template.opens_name or None)
+    if not opening:
+        return pl.Series("name", [None], dtype=pl.String).new_from_index(0, len(frame))
+    names, unread = find_nested_names(frame["fields"], codes >= 0, table)
+    if not len(unread):
+        return names
+    return names.scatter(unread, extract_nested_names(frame["fields"][unread]))
 
 
 def _extract_words(frame: pl.DataFrame, resolved: ResolvedShapes, reader: ValueReader) -> pl.Series:
@@ -209,6 +211,8 @@ def _extract_time(frame: pl.DataFrame, resolved: ResolvedShapes, reader: ValueRe
 
 def _find_times(texts: pl.Series, where: pl.Series) -> pl.Series:
     """Return the first time in the head of each text of `where`; null where none is."""
+    if not where.any():
+        return pl.Series("time", [None], dtype=pl.String).new_from_index(0, len(texts))
     times, unread = find_times(texts, where.to_numpy())
     if not len(unread):
         return times

@@ -1,8 +1,8 @@
-"""Compiled passes that look for times in texts: where the first stands, and whether there is one.
+"""One compiled pass that finds the first time in a text.
 
-Belongs here: the passes. Does not belong here: what a time says (`stamps`, `times`), which texts
+Belongs here: the pass. Does not belong here: what a time says (`stamps`, `times`), which texts
 are asked (`describe`), and any doubt about a text: what stands behind a number and is no ASCII is
-left to the patterns of `describe`. Both find the same, and a test compares them.
+left to the pattern of `describe`. Both find the same, and a test compares them.
 
 Every notation of `times.TIME_PATTERN` has its step. The first bytes tell which one can fit, so that
 none has to be tried after another, but for two that begin with a day.

@@ -17,11 +17,12 @@ import numpy.typing as npt
 
 from ocsf_pipeline.logs.compiled import hash_bytes
 from ocsf_pipeline.logs.keys import describe_key
-from ocsf_pipeline.logs.shapes import NAMING_KEYS, SORTING_KEYS
+from ocsf_pipeline.logs.shapes import NAMING_KEYS, NAMING_OBJECTS, SORTING_KEYS
 
-NAMES, SORTS, WRAPS, SAYS, HOLDS_HOST = 1, 2, 4, 8, 16
+NAMES, SORTS, WRAPS, SAYS, HOLDS_HOST, OPENS_NAME = 1, 2, 4, 8, 16, 32
 """What a key means: its value names the event, or sorts it; it may hold the log of an envelope; its
-value may be the log's time, host, severity, message or words; an object in it may hold the host."""
+value may be the log's time, host, severity, message or words; an object in it may hold the host, or
+may be about the event."""
 PAYLOAD_KEYS = ("message", "log", "line", "raw", "_raw", "event", "body")
 OUTER_KEYS = (
     *PAYLOAD_KEYS, "timestamp", "time", "@timestamp", "date", "host", "hostname", "source_type",
@@ -36,6 +37,7 @@ MAX_KEYS = 100_000
 _PREFIX = r"(?:[a-z0-9_@\-]+\.)*"
 _NAMING = re.compile(rf"{_PREFIX}(?:{NAMING_KEYS})", re.IGNORECASE)
 _SORTING = re.compile(rf"{_PREFIX}(?:{SORTING_KEYS})", re.IGNORECASE)
+_NAMING_OBJECT = re.compile(NAMING_OBJECTS, re.IGNORECASE)
 _HOST_OBJECT = re.compile(r"host|device|computer|agent|endpoint", re.IGNORECASE)
 
 
@@ -47,6 +49,7 @@ def _classify_key(name: str) -> int:
     means |= WRAPS if name in PAYLOAD_KEYS else 0
     means |= SAYS if any(rank is not None for rank in ranks) else 0
     means |= HOLDS_HOST if _HOST_OBJECT.fullmatch(name) else 0
+    means |= OPENS_NAME if _NAMING_OBJECT.fullmatch(name) else 0
     outer = OUTER_KEYS.index(name) + 1 if name in OUTER_KEYS else 0
     return means | outer << OUTER_SHIFT
 

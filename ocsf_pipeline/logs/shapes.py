@@ -41,9 +41,7 @@ SORTING_KEYS = (
     r"|policy_?type|detection_?source|data_?source|component|subsystem|stream|namespace_?type|tablename"
 )
 # Objects whose own `name`, `id` … name the event: `"event_type":{".tag":"login_success"}`.
-_NAMING_OBJECTS = (
-    rf"(?:{NAMING_KEYS}|events|rule|alert|detection|finding|signature|incident|threat)"
-)
+NAMING_OBJECTS = rf"(?:{NAMING_KEYS}|events|rule|alert|detection|finding|signature|incident|threat)"
 # The first of these that any such object has: a name says more than a type.
 _NESTED_NAMES = (r"(?:name|\.tag|value|title)", r"(?:id|code)", r"(?:type|action)")
 
@@ -59,7 +57,7 @@ _TOKEN = (
 )
 _NO_NESTED_BRACKETS = r"(?:[^{}\[\]]|\[[^\[\]]*\]|\{[^{}]*\})*?"
 _NESTED = (
-    rf'"(?i:{_NAMING_OBJECTS})":\[?\{{(?:{_NO_NESTED_BRACKETS},)?'
+    rf'"(?i:{NAMING_OBJECTS})":\[?\{{(?:{_NO_NESTED_BRACKETS},)?'
     rf'"(?i:KEY)":(?:{_NAME}|[0-9]{{1,6}}[,}}])'
 )
 MESSAGE_CODE = r"%[A-Z][A-Z0-9_]*(?:-[A-Z0-9_]+)*-[0-9]-[A-Z0-9_]+|%[A-Z]+-[0-9]-[0-9]{6}"
