@@ -42,9 +42,10 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 # Numba keeps compiled passes by the file they stand in, and does not see when a function changes that
-# they call in another file.
+# they call in another file. They are compiled here, so that no first run waits for it.
 $(PASSES): $(shell grep -rlE 'compile_(loop|step)' ocsf_pipeline --include='*.py') | $(STAMP)
 	@find ocsf_pipeline -name '*.nb[ic]' -delete
+	@$(BIN)/python -m ocsf_pipeline.commands.compile_passes
 	@touch $@
 
 demo: setup .dagster_home/dagster.yaml ## Run the whole pipeline on the sample logs and show the result
