@@ -30,16 +30,16 @@ _MOST_SHARDS = 60
 class Calibration:
     """What one run costs, as measured by `make bench`; the defaults are the README's machine."""
 
-    read_core_us: float = 14.8
+    read_core_us: float = 13.3
     """CPU microseconds to read and normalise an event."""
-    write_core_us: float = 17.1
+    write_core_us: float = 15.2
     """CPU microseconds to map, check and insert an event."""
     start_seconds: float = 9.8
     """Loading knowledge, index and ranker."""
     object_bytes: float = 67.0
     """Stored bytes of an event, zstd."""
     text_bytes: float = 588.0
-    peak_gb: float = 3.3
+    peak_gb: float = 3.2
     source: str = "defaults: 2 cores, 1,000,000 made logs, 2026-11"
 
     @classmethod
