@@ -25,6 +25,7 @@ from ocsf_pipeline.logs.compiled import (
     load_u32,
     load_u64,
     mark_unplain,
+    mark_zero,
     store_u64,
 )
 
@@ -105,8 +106,7 @@ def _is_plain(word: Any, is_text: Any) -> Any:
     Of text none may be a control character, a quote or a backslash; of JSON none may be zero.
     """
     if not is_text:
-        ones = np.uint64(0x0101010101010101)
-        return ((word - ones) & ~word) & np.uint64(0x8080808080808080) == np.uint64(0)
+        return mark_zero(word) == np.uint64(0)
     return mark_unplain(word) == np.uint64(0)
 
 

@@ -89,15 +89,25 @@ _BELOW_SPACE = np.uint64(0x2020202020202020)
 _DELETES = np.uint64(0x7F7F7F7F7F7F7F7F)
 
 
+@compile_step
+def byte_at(base: Any, at: Any, end: Any) -> Any:
+    """Return the byte at a place; behind the end zero, which stands for nothing."""
+    return load_u8(base + np.uint64(at)) if at < end else np.uint8(0)
+
+
+@compile_loop
+def mark_zero(word: Any) -> Any:
+    """Return a word that is zero unless one of eight bytes is; its lowest mark is the first's."""
+    return (word - _ONES) & ~word & _HIGHS
+
+
 @compile_loop
 def mark_special(word: Any) -> Any:
     """Return a word that is zero unless one of eight bytes is a quote or a backslash.
 
     Its lowest byte that is not zero belongs to the first such byte; bytes above it mean nothing.
     """
-    quotes = word ^ _QUOTES
-    slashes = word ^ _BACKSLASHES
-    return (((quotes - _ONES) & ~quotes) | ((slashes - _ONES) & ~slashes)) & _HIGHS
+    return mark_zero(word ^ _QUOTES) | mark_zero(word ^ _BACKSLASHES)
 
 
 @compile_loop
@@ -109,9 +119,7 @@ def mark_unplain(word: Any) -> Any:
 @compile_loop
 def mark_control(word: Any) -> Any:
     """Return a word that is zero unless one of eight bytes is a control character of ASCII."""
-    deletes = word ^ _DELETES
-    below = (word - _BELOW_SPACE) & ~word
-    return (below | ((deletes - _ONES) & ~deletes)) & _HIGHS
+    return ((word - _BELOW_SPACE) & ~word & _HIGHS) | mark_zero(word ^ _DELETES)
 
 
 @compile_step

@@ -63,16 +63,15 @@ def recognize_formats(split: pl.DataFrame) -> pl.Series:
         "xml": text.str.contains(r"^<[A-Za-z?]") & text.str.strip_chars_end().str.ends_with(">"),
         "access": text.str.contains(r'^\S+ .*\[[^\]]+\] "[A-Z]+ .*" \d{3} '),
     }
-    fits = {name: compute_where(frame, kinds[name], looks) for name, looks in patterns.items()}
-    fits["kv"] = kinds["kv"] & mark_pairs(frame["body"])
+    fits = [(name, compute_where(frame, kinds[name], looks)) for name, looks in patterns.items()]
+    fits.append(("kv", kinds["kv"] & mark_pairs(frame["body"])))
     if frame["structured_data"].null_count() < len(frame):  # pairs in the header, nothing behind it
         only_header = (text == "") & pl.col("structured_data").is_not_null()
-        fits = {"": frame.select(only_header)["body"], **fits}
-    names = ["kv" if name == "" else name for name in fits]
+        fits.insert(0, ("kv", frame.select(only_header)["body"]))
     # The first that fits; `text` where none does.
-    fitting = [column.fill_null(value=False).to_numpy() for column in fits.values()]
-    codes = np.select(fitting, range(len(names)), default=len(names))
-    return pl.Series("format", [*names, "text"])[codes]
+    fitting = [column.fill_null(value=False).to_numpy() for _name, column in fits]
+    codes = np.select(fitting, range(len(fits)), default=len(fits))
+    return pl.Series("format", [*(name for name, _column in fits), "text"])[codes]
 
 
 def extract_fields(rows: pl.DataFrame) -> pl.DataFrame:

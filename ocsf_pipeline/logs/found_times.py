@@ -21,6 +21,7 @@ from ocsf_pipeline.logs.compiled import (
     COLON,
     COMMA,
     QUOTE,
+    byte_at,
     compile_loop,
     compile_step,
     first_byte,
@@ -57,12 +58,6 @@ _LEADS = _mark_leads()
 
 
 @compile_loop
-def _byte(base: Any, at: Any, end: Any) -> Any:
-    """Return the byte at a place; behind the end 0, which no notation holds."""
-    return load_u8(base + np.uint64(at)) if at < end else np.uint8(0)
-
-
-@compile_loop
 def _is_digit(byte: int) -> bool:
     return 48 <= byte <= 57
 
@@ -93,8 +88,8 @@ def _has_digits(base: Any, at: Any, end: Any, count: Any) -> Any:
 def _end_of_clock(base: Any, at: Any, end: Any) -> Any:
     """Return the place behind `10:00:01`, or _NONE."""
     is_clock = (
-        _byte(base, at + 2, end) == COLON
-        and _byte(base, at + 5, end) == COLON
+        byte_at(base, at + 2, end) == COLON
+        and byte_at(base, at + 5, end) == COLON
         and _has_digits(base, at, end, 2)
         and _has_digits(base, at + 3, end, 2)
         and _has_digits(base, at + 6, end, 2)
@@ -106,9 +101,9 @@ def _end_of_clock(base: Any, at: Any, end: Any) -> Any:
 def _has_name(base: Any, at: Any, end: Any) -> Any:
     """Return whether a month or a day of the week may stand at a place: `Nov`, `Sun`, `Xyz`."""
     return (
-        65 <= _byte(base, at, end) <= 90
-        and _is_small(_byte(base, at + 1, end))
-        and _is_small(_byte(base, at + 2, end))
+        65 <= byte_at(base, at, end) <= 90
+        and _is_small(byte_at(base, at + 1, end))
+        and _is_small(byte_at(base, at + 2, end))
     )
 
 
@@ -140,21 +135,21 @@ def _end_of_tail(base: Any, at: Any, end: Any, most: Any) -> Any:
 @compile_step
 def _end_of_iso(base: Any, at: Any, end: Any) -> Any:
     """`2026-11-22T10:00[:01]` with what follows, from behind the year on."""
-    first, second = _byte(base, at, end), _byte(base, at + 3, end)
+    first, second = byte_at(base, at, end), byte_at(base, at + 3, end)
     if (first != _MINUS and first != _SLASH) or (second != _MINUS and second != _SLASH):
         return _NONE
     if not _has_digits(base, at + 1, end, 2) or not _has_digits(base, at + 4, end, 2):
         return _NONE
     at += 6
     clock = at
-    while _byte(base, clock, end) == _LETTER_T or _byte(base, clock, end) == _SPACE:
+    while byte_at(base, clock, end) == _LETTER_T or byte_at(base, clock, end) == _SPACE:
         clock += 1
     if clock == at or not _has_digits(base, clock, end, 2):
         return _NONE
-    if _byte(base, clock + 2, end) != COLON or not _has_digits(base, clock + 3, end, 2):
+    if byte_at(base, clock + 2, end) != COLON or not _has_digits(base, clock + 3, end, 2):
         return _NONE
     at = clock + 5
-    if _byte(base, at, end) == COLON and _has_digits(base, at + 1, end, 2):
+    if byte_at(base, at, end) == COLON and _has_digits(base, at + 1, end, 2):
         at += 3
     return _end_of_tail(base, at, end, _TAIL)
 
@@ -168,11 +163,11 @@ def _parts_day(byte: int) -> bool:
 @compile_step
 def _end_of_day_first(base: Any, at: Any, end: Any) -> Any:
     """`22/Nov/2026:10:00:01` with what follows, from behind the day on."""
-    if not _parts_day(_byte(base, at, end)) or not _has_name(base, at + 1, end):
+    if not _parts_day(byte_at(base, at, end)) or not _has_name(base, at + 1, end):
         return _NONE
-    if not _parts_day(_byte(base, at + 4, end)) or not _has_digits(base, at + 5, end, 4):
+    if not _parts_day(byte_at(base, at + 4, end)) or not _has_digits(base, at + 5, end, 4):
         return _NONE
-    mark = _byte(base, at + 9, end)
+    mark = byte_at(base, at + 9, end)
     if mark != COLON and mark != _SPACE:
         return _NONE
     stop = _end_of_clock(base, at + 10, end)
@@ -182,25 +177,25 @@ def _end_of_day_first(base: Any, at: Any, end: Any) -> Any:
 @compile_step
 def _behind_comma(base: Any, at: Any, end: Any) -> Any:
     """Return the place behind a space, or a comma and a space, or _NONE."""
-    if _byte(base, at, end) == COMMA:
+    if byte_at(base, at, end) == COMMA:
         at += 1
-    return at + 1 if _byte(base, at, end) == _SPACE else _NONE
+    return at + 1 if byte_at(base, at, end) == _SPACE else _NONE
 
 
 @compile_step
 def _end_of_half(base: Any, at: Any, end: Any) -> Any:
     """Return the place behind `AM` or ` pm`, or the same where there is none."""
-    half = at + 1 if _byte(base, at, end) == _SPACE else at
-    first, second = _byte(base, half, end) | 32, _byte(base, half + 1, end) | 32
+    half = at + 1 if byte_at(base, at, end) == _SPACE else at
+    first, second = byte_at(base, half, end) | 32, byte_at(base, half + 1, end) | 32
     return half + 2 if (first == _SMALL_A or first == _SMALL_P) and second == _SMALL_M else at
 
 
 @compile_step
 def _end_of_slashed(base: Any, at: Any, end: Any) -> Any:
     """`11/22/2026 10:00:01 AM`, from behind the first number on."""
-    mark = _byte(base, at, end)
+    mark = byte_at(base, at, end)
     stop = _end_of_digits(base, at + 1, end)
-    second = _byte(base, stop, end)
+    second = byte_at(base, stop, end)
     if (mark != _SLASH and mark != _DOT) or (second != _SLASH and second != _DOT):
         return _NONE
     if stop == at + 1 or stop > at + 3 or not _has_digits(base, stop + 1, end, 4):
@@ -209,9 +204,9 @@ def _end_of_slashed(base: Any, at: Any, end: Any) -> Any:
     if at < 0:
         return _NONE
     hour = _end_of_digits(base, at, end)
-    if hour == at or hour > at + 2 or _byte(base, hour, end) != COLON:
+    if hour == at or hour > at + 2 or byte_at(base, hour, end) != COLON:
         return _NONE
-    if not _has_digits(base, hour + 1, end, 2) or _byte(base, hour + 3, end) != COLON:
+    if not _has_digits(base, hour + 1, end, 2) or byte_at(base, hour + 3, end) != COLON:
         return _NONE
     if not _has_digits(base, hour + 4, end, 2):
         return _NONE
@@ -221,18 +216,18 @@ def _end_of_slashed(base: Any, at: Any, end: Any) -> Any:
 @compile_step
 def _end_of_compact(base: Any, at: Any, end: Any) -> Any:
     """`20261122T100001.5Z`, from behind the day on."""
-    if _byte(base, at, end) != _LETTER_T or not _has_digits(base, at + 1, end, 6):
+    if byte_at(base, at, end) != _LETTER_T or not _has_digits(base, at + 1, end, 6):
         return _NONE
     at += 7
-    if _byte(base, at, end) == _DOT and _has_digits(base, at + 1, end, 1):
+    if byte_at(base, at, end) == _DOT and _has_digits(base, at + 1, end, 1):
         at = _end_of_digits(base, at + 1, end)
-    return at + 1 if _byte(base, at, end) == _LETTER_Z else at
+    return at + 1 if byte_at(base, at, end) == _LETTER_Z else at
 
 
 @compile_step
 def _ends_number(base: Any, at: Any, end: Any) -> Any:
     """Return `at` where no word goes on, else _NONE; _UNSURE where letters may not be ASCII."""
-    byte = _byte(base, at, end)
+    byte = byte_at(base, at, end)
     if byte >= _BEYOND_ASCII:
         return _UNSURE
     small = byte | 32
@@ -243,11 +238,11 @@ def _ends_number(base: Any, at: Any, end: Any) -> Any:
 def _end_of_epoch(base: Any, at: Any, stop: Any, end: Any) -> Any:
     """`1795222010.746` and finer ones, of which the digits end at `stop`."""
     count = stop - at
-    is_odd = count == 18 and _byte(base, at + 1, end) != _THREE
-    if is_odd or _byte(base, at, end) != _ONE:
+    is_odd = count == 18 and byte_at(base, at + 1, end) != _THREE
+    if is_odd or byte_at(base, at, end) != _ONE:
         return _NONE
     longest = 9 if count == 10 else 6 if count == 13 else 0
-    if longest > 0 and _byte(base, stop, end) == _DOT:
+    if longest > 0 and byte_at(base, stop, end) == _DOT:
         fraction = _end_of_digits(base, stop + 1, end)
         if stop + 1 < fraction <= stop + 1 + longest:
             # Where letters follow the fraction, the number without it is a time.
@@ -261,7 +256,7 @@ def _end_of_epoch(base: Any, at: Any, stop: Any, end: Any) -> Any:
 def _end_of_month_first(base: Any, at: Any, end: Any) -> Any:
     """`Nov 22 [2026] 10:00:01` with what follows, from behind the month on."""
     day = at
-    while _byte(base, day, end) == _SPACE:
+    while byte_at(base, day, end) == _SPACE:
         day += 1
     stop = _end_of_digits(base, day, end)
     if day == at or stop == day or stop > day + 2:
@@ -281,11 +276,11 @@ def _end_of_month_first(base: Any, at: Any, end: Any) -> Any:
 def _end_of_mail(base: Any, at: Any, end: Any) -> Any:
     """`Sun, 22 Nov 2026 10:00:01` with what follows, from the day of the month on."""
     at = _end_of_digits(base, at, end)
-    if _byte(base, at, end) != _SPACE or not _has_name(base, at + 1, end):
+    if byte_at(base, at, end) != _SPACE or not _has_name(base, at + 1, end):
         return _NONE
-    if _byte(base, at + 4, end) != _SPACE or not _has_digits(base, at + 5, end, 4):
+    if byte_at(base, at + 4, end) != _SPACE or not _has_digits(base, at + 5, end, 4):
         return _NONE
-    if _byte(base, at + 9, end) != _SPACE:
+    if byte_at(base, at + 9, end) != _SPACE:
         return _NONE
     stop = _end_of_clock(base, at + 10, end)
     return _end_of_tail(base, stop, end, _MAIL_TAIL) if stop >= 0 else _NONE
@@ -301,7 +296,7 @@ def _end_of_named(base: Any, at: Any, end: Any) -> Any:
         return _NONE
     if _has_name(base, rest, end):
         return _end_of_month_first(base, rest + 3, end)
-    if _byte(base, at + 3, end) != COMMA:
+    if byte_at(base, at + 3, end) != COMMA:
         return _end_of_month_first(base, at + 3, end)
     has_day = _has_digits(base, rest, end, 1) and not _has_digits(base, rest, end, 3)
     return _end_of_mail(base, rest, end) if has_day else _NONE

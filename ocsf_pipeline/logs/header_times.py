@@ -19,6 +19,7 @@ from ocsf_pipeline.logs.compiled import (
     COLON,
     COMMA,
     OPEN_ARRAY,
+    byte_at,
     compile_step,
     load_u8,
 )
@@ -49,12 +50,6 @@ def _classify() -> npt.NDArray[np.uint8]:
 
 
 _KINDS = _classify()
-
-
-@compile_step
-def byte_at(base: Any, at: Any, end: Any) -> Any:
-    """Return a byte; behind the end zero, which is of no kind and stands for nothing."""
-    return np.int64(load_u8(base + np.uint64(at))) if at < end else np.int64(0)
 
 
 @compile_step

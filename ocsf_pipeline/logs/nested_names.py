@@ -24,6 +24,7 @@ from ocsf_pipeline.logs.compiled import (
     OPEN_ARRAY,
     OPEN_OBJECT,
     QUOTE,
+    byte_at,
     compile_loop,
     compile_step,
     first_byte,
@@ -31,6 +32,7 @@ from ocsf_pipeline.logs.compiled import (
     load_part,
     load_u8,
     load_u64,
+    mark_zero,
 )
 from ocsf_pipeline.logs.meanings import OPENS_NAME, MeaningTable
 from ocsf_pipeline.logs.textplaces import cut_texts, find_places
@@ -51,14 +53,6 @@ _MAX_RUNS, _LONGEST_RUN, _LONGEST_NUMBER = 4, 5, 6
 """Of digits: a name has so many runs, the last of them at its end, each so long; a number is so
 long."""
 _BRACES = np.uint64(0x7B7B7B7B7B7B7B7B)
-_ONES = np.uint64(0x0101010101010101)
-_HIGHS = np.uint64(0x8080808080808080)
-
-
-@compile_loop
-def _byte(base: Any, at: Any, end: Any) -> Any:
-    """Return the byte at a place; behind the end 0, which is nothing that is looked for."""
-    return load_u8(base + np.uint64(at)) if at < end else np.uint8(0)
 
 
 @compile_step
@@ -66,8 +60,7 @@ def _find_brace(base: Any, at: Any, end: Any) -> Any:
     """Return the place of the first `{` from `at` on, or `end`."""
     while at < end:
         if at + 8 <= end:
-            word = load_u64(base + np.uint64(at)) ^ _BRACES
-            marks = (word - _ONES) & ~word & _HIGHS
+            marks = mark_zero(load_u64(base + np.uint64(at)) ^ _BRACES)
             if marks != np.uint64(0):
                 return at + np.int64(first_byte(marks))
             at += 8
@@ -133,27 +126,27 @@ def _end_of_text(base: Any, at: Any, end: Any) -> Any:
 @compile_step
 def _end_of_value(base: Any, at: Any, end: Any) -> Any:
     """Return the place behind a name, or a short number and what ends it; or _NONE."""
-    if _byte(base, at, end) == QUOTE:
+    if byte_at(base, at, end) == QUOTE:
         return _end_of_text(base, at + 1, end)
     first = at
     while at < end and 48 <= load_u8(base + np.uint64(at)) <= 57:
         at += 1
     if at == first or at > first + _LONGEST_NUMBER:
         return _NONE
-    mark = _byte(base, at, end)
+    mark = byte_at(base, at, end)
     return at + 1 if mark == COMMA or mark == CLOSE_OBJECT else _NONE
 
 
 @compile_step
 def _end_of_pair(base: Any, at: Any, end: Any, wanted: Any) -> Any:
     """Return the place behind `"name":"…"` at `at`, of a key of this kind; or _NONE."""
-    if _byte(base, at, end) != QUOTE:
+    if byte_at(base, at, end) != QUOTE:
         return _NONE
     first = at + 1
     at = first
     while at < end and at <= first + _LONGEST_NAME and load_u8(base + np.uint64(at)) != QUOTE:
         at += 1
-    if _byte(base, at, end) != QUOTE or _byte(base, at + 1, end) != COLON:
+    if byte_at(base, at, end) != QUOTE or byte_at(base, at + 1, end) != COLON:
         return _NONE
     word = load_part(base, first, at - first, end) | _SPACES
     for number in range(_WORDS.size):

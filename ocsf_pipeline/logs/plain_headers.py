@@ -18,6 +18,7 @@ from ocsf_pipeline.logs.compiled import (
     COLON,
     OPEN_ARRAY,
     OPEN_OBJECT,
+    byte_at,
     compile_loop,
     compile_step,
 )
@@ -32,7 +33,6 @@ from ocsf_pipeline.logs.header_times import (
     SPACE,
     WORD,
     begin_of_time,
-    byte_at,
     end_of_gap,
     end_of_time,
     is_kind,
@@ -50,12 +50,12 @@ _FIRST_BEYOND_ASCII = 128
 
 
 @compile_step
-def _end_of_priority(base: Any, at: Any, end: Any) -> Any:
-    """`<34>`; where there is none, the same place."""
-    if byte_at(base, at, end) != _LESS:
+def _end_of_number(base: Any, at: Any, end: Any, opening: Any, closing: Any) -> Any:
+    """`<34>` or `[123]`, by its marks; where there is none, the same place."""
+    if byte_at(base, at, end) != opening:
         return at
     stop = skip_kind(base, at + 1, end, DIGIT)
-    return stop + 1 if stop > at + 1 and byte_at(base, stop, end) == _MORE else at
+    return stop + 1 if stop > at + 1 and byte_at(base, stop, end) == closing else at
 
 
 @compile_step
@@ -89,15 +89,6 @@ def _end_of_colon(base: Any, at: Any, end: Any) -> Any:
 
 
 @compile_step
-def _end_of_pid(base: Any, at: Any, end: Any) -> Any:
-    """`[123]`; where there is none, the same place."""
-    if byte_at(base, at, end) != OPEN_ARRAY:
-        return at
-    stop = skip_kind(base, at + 1, end, DIGIT)
-    return stop + 1 if stop > at + 1 and byte_at(base, stop, end) == CLOSE_ARRAY else at
-
-
-@compile_step
 def _is_format(base: Any, at: Any, stop: Any) -> Any:
     """Return whether a name is `CEF` or `LEEF`."""
     if stop - at == 4 and byte_at(base, at, stop) == _L and byte_at(base, at + 1, stop) == _E:
@@ -119,7 +110,7 @@ def _is_no_host(base: Any, at: Any, end: Any) -> Any:
     if not is_kind(base, at, end, FIRST):
         return False
     stop = skip_kind(base, stop, end, NAME)
-    colon = _end_of_pid(base, stop, end)
+    colon = _end_of_number(base, stop, end, OPEN_ARRAY, CLOSE_ARRAY)
     if byte_at(base, colon, end) != COLON:
         return False
     return colon > stop or byte_at(base, colon + 1, end) == SPACE or _is_format(base, at, stop)
@@ -195,7 +186,7 @@ def _read_headers(data: Any, starts: Any, stops: Any, rows: Any, left: Any, cuts
     for row in range(starts.size):
         start, end = starts[row], stops[row]
         left[row - number] = row
-        at = _end_of_priority(base, start, end)
+        at = _end_of_number(base, start, end, _LESS, _MORE)
         has_priority = at > start
         if has_priority and _may_be_modern(base, at, end):
             continue
@@ -216,7 +207,7 @@ def _read_headers(data: Any, starts: Any, stops: Any, rows: Any, left: Any, cuts
         _put(cuts, _HOST, number, stop != NONE, host, stop)
         stop = skip_kind(base, at, end, NAME)
         remark = _end_of_remark(base, stop, end)
-        colon = _end_of_pid(base, remark, end)
+        colon = _end_of_number(base, remark, end, OPEN_ARRAY, CLOSE_ARRAY)
         body = _end_of_tag(base, at, stop, colon, end, has_time or has_priority)
         if body == _UNSURE:
             continue
