@@ -35,7 +35,8 @@ from ocsf_pipeline.ports import Embedder, ObjectStore, PermanentPortError, Trans
 _LOG = logging.getLogger(__name__)
 _TEXTS_PER_SLAB = 512
 """Some seconds of a real model's work: how often progress is told."""
-_QUERIES_PER_BLOCK = 256
+_QUERIES_PER_BLOCK = 32
+"""Scored together: every chunk's scores for so many take some megabytes, which are used again."""
 _MAX_QUERY_CHARS = 8_000
 """What follows is beyond any model's window; a log may be megabytes."""
 _EMPTY = IndexState(corpus_version=None, chunk_hashes={})
@@ -135,9 +136,11 @@ class EmbeddedClassIndex:
             raise ValueError(f"limit must be at least 1, not {limit}")
         loaded = self._require_loaded()
         cut = [query[:_MAX_QUERY_CHARS] for query in queries]
+        vectors = self._embedder.encode(cut)
         blocks = [
-            self._search_block(loaded, cut[start : start + _QUERIES_PER_BLOCK], limit, start)
+            _search_block(loaded, cut[start:end], vectors[start:end], limit, start)
             for start in range(0, len(cut), _QUERIES_PER_BLOCK)
+            for end in [start + _QUERIES_PER_BLOCK]
         ]
         return pl.concat(blocks) if blocks else HIT_SCHEMA.to_frame()
 
@@ -223,24 +226,6 @@ class EmbeddedClassIndex:
             return replace(self._loaded, stamp=stamp)
         return _prepare(stamp, self._artefacts.read_version(pointer.version))
 
-    def _search_block(
-        self, loaded: _Loaded, queries: Sequence[str], limit: int, first_query_no: int
-    ) -> pl.DataFrame:
-        dense = self._embedder.encode(queries) @ loaded.vectors.T
-        lexical = loaded.lexical.score(queries, len(loaded.artefact.chunks))
-        positions, scores = fuse_ranks(dense, lexical, limit)
-        rows, ranks = np.indices(positions.shape)
-        flat = positions.ravel()
-        hits = loaded.table[flat].with_columns(
-            query_no=pl.Series((rows.ravel() + first_query_no).astype(np.uint32)),
-            rank=pl.Series(ranks.ravel().astype(np.uint32)),
-            dense_score=pl.Series(np.take_along_axis(dense, positions, axis=1).ravel()),
-            lexical_score=pl.Series(np.take_along_axis(lexical, positions, axis=1).ravel()),
-            rerank_score=pl.lit(None),
-            score=pl.Series(scores.ravel()),
-        )
-        return hits.filter(pl.col("score") > 0).select(HIT_SCHEMA.names()).cast(HIT_SCHEMA)
-
     # --- writing ---
 
     def _held(self) -> Artefact | None:
@@ -278,6 +263,29 @@ class EmbeddedClassIndex:
             vectors=np.stack([known[text] for text in texts]),
             lexical=LexicalIndex.build(texts).dump(),
         )
+
+
+def _search_block(
+    loaded: _Loaded,
+    queries: Sequence[str],
+    vectors: npt.NDArray[np.float32],
+    limit: int,
+    first_query_no: int,
+) -> pl.DataFrame:
+    dense = vectors @ loaded.vectors.T
+    lexical = loaded.lexical.score(queries, len(loaded.artefact.chunks))
+    positions, scores = fuse_ranks(dense, lexical, limit)
+    rows, ranks = np.indices(positions.shape)
+    flat = positions.ravel()
+    hits = loaded.table[flat].with_columns(
+        query_no=pl.Series((rows.ravel() + first_query_no).astype(np.uint32)),
+        rank=pl.Series(ranks.ravel().astype(np.uint32)),
+        dense_score=pl.Series(np.take_along_axis(dense, positions, axis=1).ravel()),
+        lexical_score=pl.Series(np.take_along_axis(lexical, positions, axis=1).ravel()),
+        rerank_score=pl.lit(None),
+        score=pl.Series(scores.ravel()),
+    )
+    return hits.filter(pl.col("score") > 0).select(HIT_SCHEMA.names()).cast(HIT_SCHEMA)
 
 
 def _texts(chunks: Sequence[ClassChunk]) -> list[str]:

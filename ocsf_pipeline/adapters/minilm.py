@@ -5,8 +5,9 @@ Belongs here: loading a model and encoding on the CPU. Does not belong here: sto
 
 torch takes seconds to import, so it is imported when the first text is encoded and not before.
 
-Processors with bfloat16 instructions (AVX512-BF16, AMX) multiply in bfloat16: 2.7 times as many
-texts a second, and vectors whose cosine to the exact ones is above 0.9999.
+Processors with bfloat16 instructions (AVX512-BF16, AMX) multiply in bfloat16: several times as
+many texts a second, and vectors whose cosine to the exact ones is above 0.9999. Matrices are
+narrowed when the model is loaded: `autocast` by itself narrows them anew for every batch.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ class SentenceEmbedder:
         model: str | Path | None = None,
         *,
         max_tokens: int = 128,
-        batch_size: int = 16,
+        batch_size: int = 32,
         precision: Precision = "auto",
         threads: int | None = None,
         allow_download: bool = False,
@@ -140,4 +141,8 @@ class SentenceEmbedder:
                 "a model in the local cache, or allow the download"
             ) from error
         model.max_seq_length = self._max_tokens
+        if self._uses_bfloat16():
+            for module in model.modules():
+                if isinstance(module, torch.nn.Linear):
+                    module.to(torch.bfloat16)
         return model
