@@ -17,8 +17,8 @@ from ocsf_pipeline.classify.lexicon import build_common_queries
 from ocsf_pipeline.classify.queries import LogQuery
 from ocsf_pipeline.knowledge.examples import LabelledExample
 
-MAX_ROWS = 11_000
-"""Twice as many cost eight times as much, more than a minute; of one event, later examples go
+MAX_ROWS = 12_000
+"""Twice as many cost eight times as much, minutes; of one event, later examples go
 first, then the last events of the products with most."""
 _ACCEPTABLE_TARGET = 0.4
 _LEXICON_WEIGHT = 0.7
