@@ -9,12 +9,17 @@ regression and takes seconds where that took minutes: see docs/decisions/0006-ra
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from scipy.linalg import blas, lapack, solve
+from scipy.sparse import csr_matrix
+
+_KERNEL_BLOCK_ROWS = 500
 
 Floats = npt.NDArray[np.float32]
 
@@ -46,8 +51,30 @@ class KernelRidge:
         return left_out
 
 
+def build_kernel(vectors: csr_matrix) -> Floats:
+    """Return the dot products of all rows, [rows, rows].
+
+    By blocks, in two threads: as one product it would be made by one thread, and three times as
+    large on the way.
+    """
+    count = vectors.shape[0]
+    columns = csr_matrix(vectors.T)
+    kernel = np.empty((count, count), dtype=np.float32)
+
+    def fill(start: int) -> None:
+        rows = slice(start, start + _KERNEL_BLOCK_ROWS)
+        kernel[rows] = (vectors[rows] @ columns).toarray()
+
+    with ThreadPoolExecutor(2, thread_name_prefix="ocsf-kernel") as pool:
+        deque(pool.map(fill, range(0, count, _KERNEL_BLOCK_ROWS)), maxlen=0)
+    return kernel
+
+
 def solve_dual(gram: Floats, targets: Floats, row_weights: Floats, damping: float) -> Floats:
-    """Return the dual weights alone, [rows, targets]: three times as fast as `solve_ridge`."""
+    """Return the dual weights alone, [rows, targets]: three times as fast as `solve_ridge`.
+
+    `gram` is overwritten.
+    """
     system = _damp(gram, row_weights, damping)
     dual = solve(system, targets, assume_a="pos", overwrite_a=True, check_finite=False)
     return np.asarray(dual, dtype=np.float32)
@@ -56,7 +83,8 @@ def solve_dual(gram: Floats, targets: Floats, row_weights: Floats, damping: floa
 def solve_ridge(gram: Floats, targets: Floats, row_weights: Floats, damping: float) -> KernelRidge:
     """Solve for `targets` [rows, targets]; `gram` [rows, rows] is the kernel of the rows.
 
-    A row of a higher weight is fitted more closely.
+    A row of a higher weight is fitted more closely. `gram` is overwritten: it is as large as all
+    else together.
     """
     system = _damp(gram, row_weights, damping)
     factor, fault = lapack.spotrf(system, lower=True, overwrite_a=True)
@@ -73,6 +101,7 @@ def _require_definite(fault: int) -> None:
 
 
 def _damp(gram: Floats, row_weights: Floats, damping: float) -> Floats:
-    system = np.array(gram, dtype=np.float32, order="F")
+    # Of a symmetric matrix the transpose is the same in the order that LAPACK wants.
+    system = np.asarray(gram.T, dtype=np.float32, order="F")
     system[np.diag_indices_from(system)] += np.float32(damping) / row_weights
     return system

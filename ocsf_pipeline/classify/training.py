@@ -23,7 +23,7 @@ from ocsf_pipeline.classify.model import (
 )
 from ocsf_pipeline.classify.noise import NOISE, build_noise_queries
 from ocsf_pipeline.classify.queries import LogQuery
-from ocsf_pipeline.classify.ridge import solve_dual, solve_ridge
+from ocsf_pipeline.classify.ridge import build_kernel, solve_dual, solve_ridge
 from ocsf_pipeline.classify.training_rows import (
     TrainingRows,
     gather_rows,
@@ -139,8 +139,7 @@ def _fit_text_leg(
 ) -> tuple[list[Floats], dict[str, Floats]]:
     """Return left-out scores for each view, and the weights of the leg by its name."""
     scaled, scale = _scale_parts(vectorizer, vectors, WHOLE)
-    gram = np.asarray((scaled @ scaled.T).toarray(), dtype=np.float32)
-    solved = solve_ridge(gram, rows.targets, rows.weights, _DAMPING)
+    solved = solve_ridge(build_kernel(scaled), rows.targets, rows.weights, _DAMPING)
     left_out = [solved.predict_left_out(folding)[: rows.example_count] for folding in folds]
     weights = _drop_small((scaled.T @ solved.dual) * scale)
     spare = np.asarray(vectorizer.transform(rows.spare.queries) @ weights, dtype=np.float32)
@@ -158,9 +157,8 @@ def _fit_activities(
     """Return weights [columns, pairs and captions]."""
     count = rows.example_count
     scaled, scale = _scale_parts(vectorizer, csr_matrix(vectors[:count]), SAID)
-    gram = np.asarray((scaled @ scaled.T).toarray(), dtype=np.float32)
     targets = _build_activity_targets(rows, pairs, caption_count)
-    dual = solve_dual(gram, targets, rows.weights[:count], _DAMPING)
+    dual = solve_dual(build_kernel(scaled), targets, rows.weights[:count], _DAMPING)
     return _drop_small((scaled.T @ dual) * scale)
 
 
