@@ -135,14 +135,15 @@ class EmbeddedClassIndex:
         if limit < 1:
             raise ValueError(f"limit must be at least 1, not {limit}")
         loaded = self._require_loaded()
+        if not queries:
+            return HIT_SCHEMA.to_frame()
         cut = [query[:_MAX_QUERY_CHARS] for query in queries]
         vectors = self._embedder.encode(cut)
-        blocks = [
-            _search_block(loaded, cut[start:end], vectors[start:end], limit, start)
-            for start in range(0, len(cut), _QUERIES_PER_BLOCK)
-            for end in [start + _QUERIES_PER_BLOCK]
-        ]
-        return pl.concat(blocks) if blocks else HIT_SCHEMA.to_frame()
+        found = []
+        for start in range(0, len(cut), _QUERIES_PER_BLOCK):
+            block = slice(start, start + _QUERIES_PER_BLOCK)
+            found.append(_search_block(loaded, cut[block], vectors[block], limit, start))
+        return pl.concat(found)
 
     def list_versions(self) -> list[IndexVersion]:
         """Return the retained versions, the one that came into force last at the end."""

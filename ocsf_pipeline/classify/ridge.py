@@ -9,7 +9,6 @@ regression and takes seconds where that took minutes: see docs/decisions/0006-ra
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -66,7 +65,7 @@ def build_kernel(vectors: csr_matrix) -> Floats:
         kernel[rows] = (vectors[rows] @ columns).toarray()
 
     with ThreadPoolExecutor(2, thread_name_prefix="ocsf-kernel") as pool:
-        deque(pool.map(fill, range(0, count, _KERNEL_BLOCK_ROWS)), maxlen=0)
+        list(pool.map(fill, range(0, count, _KERNEL_BLOCK_ROWS)))  # raises what a block raised
     return kernel
 
 
