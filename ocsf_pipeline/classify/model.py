@@ -30,9 +30,10 @@ from ocsf_pipeline.classify.combine import (
 )
 from ocsf_pipeline.classify.hit_features import HIT_LEGS, score_hits
 from ocsf_pipeline.classify.queries import LogQuery
+from ocsf_pipeline.classify.text_leg import TextLeg
 from ocsf_pipeline.classify.vectors import PartVocabulary, QueryVectorizer
 
-RANKER_FORMAT = 4
+RANKER_FORMAT = 5
 """Changes whenever bytes of an older ranker can no longer be read or mean something else."""
 
 WHOLE: Mapping[str, float] = {
@@ -65,8 +66,9 @@ class Ranker:
     class_uids: tuple[int, ...]
     """The classes that it may propose, ascending: the live ones that have examples."""
     vectorizer: QueryVectorizer
-    leg_weights: Mapping[str, Floats]
-    """`text` -> [columns of the vectorizer, classes]; `dense` -> [dimensions, classes]."""
+    text_leg: TextLeg
+    dense_weights: Floats | None
+    """[dimensions, classes] of the vectors' leg, where it was trained with vectors."""
     combiners: Mapping[str, Combiner]
     """By variant; `text` is always there."""
     calibrators: Mapping[str, Calibrator]
@@ -97,10 +99,10 @@ class Ranker:
             return np.zeros((0, len(self.class_uids)), dtype=np.float32)
         vectors = self.vectorizer.transform(queries)
         familiarity = self.vectorizer.measure_familiarity(queries)
-        text = np.asarray(vectors @ self.leg_weights["text"], dtype=np.float32)
+        text = self.text_leg.score(vectors)
         dense = None
-        if embeddings is not None and "dense" in self.leg_weights:
-            dense = embeddings @ self.leg_weights["dense"]
+        if embeddings is not None and self.dense_weights is not None:
+            dense = embeddings @ self.dense_weights
         near = None if hits.is_empty() else score_hits(hits, len(queries), self.class_uids)
         variant = self._choose_variant(has_hits=near is not None, has_dense=dense is not None)
         scores = stack_legs(text, near, dense, variant)
@@ -128,9 +130,12 @@ class Ranker:
     def explain(
         self, queries: Sequence[LogQuery], class_uids: Sequence[int], count: int = 5
     ) -> list[list[tuple[str, str, float]]]:
-        """Return, per query, the terms that spoke most for its class: (part, term, weight)."""
+        """Return, per query, the terms that spoke most for its class: (part, term, weight).
+
+        Terms by themselves: what two of them say together is told by the nearest examples.
+        """
         vectors: csr_matrix = self.vectorizer.transform(queries)
-        weights = self.leg_weights["text"]
+        weights = self.text_leg.term_weights
         terms, parts = self.vectorizer.column_terms, self.vectorizer.column_parts
         explained: list[list[tuple[str, str, float]]] = []
         for row, class_uid in enumerate(class_uids):
@@ -162,18 +167,22 @@ class Ranker:
             "vocabularies": [
                 {"part": item.part, "terms": item.terms} for item in self.vectorizer.vocabularies
             ],
-            "legs": sorted(self.leg_weights),
             "variants": sorted(self.combiners),
         }
         arrays: dict[str, npt.NDArray[np.generic]] = {
             "header": np.frombuffer(json.dumps(header).encode(), dtype=np.uint8),
             "pair_weights": self.pair_weights.astype(np.float16),
             "caption_weights": self.caption_weights.astype(np.float16),
+            "text_terms": self.text_leg.term_weights.astype(np.float16),
+            "text_rows": self.text_leg.row_weights.astype(np.float16),
+            "row_values": self.text_leg.rows.data.astype(np.float16),
+            "row_columns": self.text_leg.rows.indices.astype(np.int32),
+            "row_starts": self.text_leg.rows.indptr.astype(np.int32),
         }
+        if self.dense_weights is not None:
+            arrays["dense_weights"] = self.dense_weights.astype(np.float16)
         for item in self.vectorizer.vocabularies:
             arrays[f"rarity_{item.part}"] = item.rarity
-        for leg, weights in self.leg_weights.items():
-            arrays[f"leg_{leg}"] = weights.astype(np.float16)
         for name, combiner in self.combiners.items():
             arrays[f"{name}_legs"] = combiner.leg_weights
             arrays[f"{name}_classes"] = combiner.class_offsets
@@ -239,6 +248,12 @@ def _read_ranker(kind: type[Ranker], header: dict[str, Any], arrays: Any) -> Ran
         return weights
 
     variants = header["variants"]
+    terms = read_weights("text_terms")
+    starts = arrays["row_starts"]
+    rows = csr_matrix(
+        (read_weights("row_values"), arrays["row_columns"], starts),
+        shape=(len(starts) - 1, len(terms)),
+    )
     return kind(
         schema_version=header["schema_version"],
         class_uids=tuple(header["class_uids"]),
@@ -248,7 +263,8 @@ def _read_ranker(kind: type[Ranker], header: dict[str, Any], arrays: Any) -> Ran
                 for item in header["vocabularies"]
             )
         ),
-        leg_weights={leg: read_weights(f"leg_{leg}") for leg in header["legs"]},
+        text_leg=TextLeg(terms, rows, read_weights("text_rows")),
+        dense_weights=read_weights("dense_weights") if "dense_weights" in arrays else None,
         combiners={
             name: Combiner(arrays[f"{name}_legs"], arrays[f"{name}_classes"]) for name in variants
         },

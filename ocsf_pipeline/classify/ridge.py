@@ -50,8 +50,10 @@ class KernelRidge:
         return left_out
 
 
-def build_kernel(vectors: csr_matrix) -> Floats:
-    """Return the dot products of all rows, [rows, rows].
+def build_kernel(vectors: csr_matrix, pair_share: float = 0.0) -> Floats:
+    """Return the dot products of all rows, [rows, rows], and `pair_share` times their squares.
+
+    A squared product is the product of all pairs of columns.
 
     By blocks, in two threads: as one product it would be made by one thread, and three times as
     large on the way.
@@ -62,7 +64,8 @@ def build_kernel(vectors: csr_matrix) -> Floats:
 
     def fill(start: int) -> None:
         rows = slice(start, start + _KERNEL_BLOCK_ROWS)
-        kernel[rows] = (vectors[rows] @ columns).toarray()
+        block = (vectors[rows] @ columns).toarray()
+        kernel[rows] = block + np.float32(pair_share) * block**2 if pair_share else block
 
     with ThreadPoolExecutor(2, thread_name_prefix="ocsf-kernel") as pool:
         list(pool.map(fill, range(0, count, _KERNEL_BLOCK_ROWS)))  # raises what a block raised

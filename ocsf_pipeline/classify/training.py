@@ -24,6 +24,7 @@ from ocsf_pipeline.classify.model import (
 from ocsf_pipeline.classify.noise import NOISE, build_noise_queries
 from ocsf_pipeline.classify.queries import LogQuery
 from ocsf_pipeline.classify.ridge import build_kernel, solve_dual, solve_ridge
+from ocsf_pipeline.classify.text_leg import PAIR_SHARE, TextLeg
 from ocsf_pipeline.classify.training_rows import (
     TrainingRows,
     gather_rows,
@@ -43,7 +44,8 @@ from ocsf_pipeline.classify.vectors import QueryVectorizer, fit_vectorizer
 from ocsf_pipeline.knowledge.examples import LabelledExample
 from ocsf_pipeline.schema.model import OcsfSchema
 
-_DAMPING = 1.0
+_TEXT_DAMPING = 0.5
+_ACTIVITY_DAMPING = 1.0
 _DENSE_DAMPING = 3.0
 _SMALLEST_WEIGHT = 0.003
 
@@ -81,23 +83,25 @@ def train_ranker(
     vectors = vectorizer.transform(rows.queries)
     pairs, captions = _list_pairs(rows.examples, schema)
     folds = split_rows(rows)
-    text, weights = _fit_text_leg(rows, vectorizer, vectors, folds)
+    text, text_leg = _fit_text_leg(rows, vectorizer, vectors, folds)
     pair_weights = _fit_activities(rows, vectorizer, vectors, pairs, len(captions))
-    dense = None
-    if embeddings is not None:
-        dense, weights["dense"] = _fit_dense_leg(rows, embeddings, folds)
-    near, noise_near = _score_hits(rows, examples, hits, class_uids)
     noise = build_noise_queries()
+    dense, dense_weights, noise_dense = None, None, None
+    if embeddings is not None:
+        dense, dense_weights = _fit_dense_leg(rows, embeddings, folds)
+        noise_dense = embeddings[-len(noise) :] @ dense_weights
+    near, noise_near = _score_hits(rows, examples, hits, class_uids)
     combiners, calibrators, threshold = fit_combination(
         build_views(rows, vectorizer, text, near, dense),
-        score_noise(noise, vectorizer, weights, embeddings, noise_near),
+        score_noise(noise, vectorizer, text_leg, noise_near, noise_dense),
     )
     return _round(
         Ranker(
             schema_version=schema.version,
             class_uids=class_uids,
             vectorizer=vectorizer,
-            leg_weights=weights,
+            text_leg=text_leg,
+            dense_weights=dense_weights,
             combiners=combiners,
             calibrators=calibrators,
             threshold=threshold,
@@ -136,15 +140,20 @@ def _fit_text_leg(
     vectorizer: QueryVectorizer,
     vectors: csr_matrix,
     folds: tuple[list[Positions], ...],
-) -> tuple[list[Floats], dict[str, Floats]]:
-    """Return left-out scores for each view, and the weights of the leg by its name."""
+) -> tuple[list[Floats], TextLeg]:
+    """Return left-out scores for each view, and the leg."""
     scaled, scale = _scale_parts(vectorizer, vectors, WHOLE)
-    solved = solve_ridge(build_kernel(scaled), rows.targets, rows.weights, _DAMPING)
+    kernel = build_kernel(scaled, PAIR_SHARE)
+    solved = solve_ridge(kernel, rows.targets, rows.weights, _TEXT_DAMPING)
     left_out = [solved.predict_left_out(folding)[: rows.example_count] for folding in folds]
-    weights = _drop_small((scaled.T @ solved.dual) * scale)
-    spare = np.asarray(vectorizer.transform(rows.spare.queries) @ weights, dtype=np.float32)
+    leg = TextLeg(
+        _drop_small((scaled.T @ solved.dual) * scale),
+        csr_matrix(scaled @ diags(scale[:, 0])),
+        solved.dual,
+    )
+    spare = leg.score(vectorizer.transform(rows.spare.queries))
     left_out[KNOWN] = np.concatenate([left_out[KNOWN][rows.find_siblings()], spare])
-    return left_out, {"text": weights}
+    return left_out, leg
 
 
 def _fit_activities(
@@ -158,7 +167,7 @@ def _fit_activities(
     count = rows.example_count
     scaled, scale = _scale_parts(vectorizer, csr_matrix(vectors[:count]), SAID)
     targets = _build_activity_targets(rows, pairs, caption_count)
-    dual = solve_dual(build_kernel(scaled), targets, rows.weights[:count], _DAMPING)
+    dual = solve_dual(build_kernel(scaled), targets, rows.weights[:count], _ACTIVITY_DAMPING)
     return _drop_small((scaled.T @ dual) * scale)
 
 

@@ -10,7 +10,7 @@ had not seen of products that it had, and of events that it had seen. That is wh
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +26,7 @@ from ocsf_pipeline.classify.combine import (
 )
 from ocsf_pipeline.classify.model import VARIANTS, stack_legs
 from ocsf_pipeline.classify.queries import LogQuery
+from ocsf_pipeline.classify.text_leg import TextLeg
 from ocsf_pipeline.classify.training_rows import TrainingRows, name_event, split_folds
 from ocsf_pipeline.classify.vectors import QueryVectorizer
 
@@ -71,17 +72,20 @@ class View:
 def score_noise(
     noise: Sequence[LogQuery],
     vectorizer: QueryVectorizer,
-    weights: Mapping[str, Floats],
-    embeddings: Floats | None,
+    text_leg: TextLeg,
     near: Floats | None,
+    dense: Floats | None,
 ) -> View:
-    """Return what the legs say of texts that are nothing of the kind, by models that know all."""
-    text = np.asarray(vectorizer.transform(noise) @ weights["text"], dtype=np.float32)
+    """Return what the legs say of texts that are nothing of the kind, by models that know all.
+
+    `near` and `dense` are the scores of these texts.
+    """
+    text = text_leg.score(vectorizer.transform(noise))
     count = len(noise)
     return View(
         text,
         near,
-        None if embeddings is None else embeddings[-count:] @ weights["dense"],
+        dense,
         vectorizer.measure_familiarity(noise),
         np.zeros_like(text),
         np.full(count, _NOISE_SHARE / count, dtype=np.float32),
