@@ -10,6 +10,7 @@ billions of weights, and are instead the squared likeness to each row that was t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -33,13 +34,16 @@ class TextLeg:
     row_weights: Floats
     """[rows, classes]"""
 
+    @cached_property
+    def _columns(self) -> csr_matrix:
+        return csr_matrix(self.rows.T)
+
     def score(self, vectors: csr_matrix) -> Floats:
         """Return the scores of `vectors` [queries, columns], float32 [queries, classes]."""
         scores = np.asarray(vectors @ self.term_weights, dtype=np.float32)
-        columns = csr_matrix(self.rows.T)
         # By blocks: likenesses are as many as queries times rows.
         for start in range(0, len(scores), _BLOCK_QUERIES):
             asked = slice(start, start + _BLOCK_QUERIES)
-            likeness = (vectors[asked] @ columns).toarray()
+            likeness = (vectors[asked] @ self._columns).toarray()
             scores[asked] += PAIR_SHARE * (likeness**2 @ self.row_weights)
         return scores
