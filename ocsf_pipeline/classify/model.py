@@ -33,7 +33,7 @@ from ocsf_pipeline.classify.queries import LogQuery
 from ocsf_pipeline.classify.text_leg import TextLeg
 from ocsf_pipeline.classify.vectors import PartVocabulary, QueryVectorizer
 
-RANKER_FORMAT = 5
+RANKER_FORMAT = 6
 """Changes whenever bytes of an older ranker can no longer be read or mean something else."""
 
 WHOLE: Mapping[str, float] = {
@@ -173,9 +173,9 @@ class Ranker:
             "header": np.frombuffer(json.dumps(header).encode(), dtype=np.uint8),
             "pair_weights": self.pair_weights.astype(np.float16),
             "caption_weights": self.caption_weights.astype(np.float16),
-            "text_terms": self.text_leg.term_weights.astype(np.float16),
-            "text_rows": self.text_leg.row_weights.astype(np.float16),
-            "row_values": self.text_leg.rows.data.astype(np.float16),
+            # Thousands of rows add up, and so would what is lost by halving their digits.
+            "row_weights": self.text_leg.row_weights.astype(np.float32),
+            "row_values": self.text_leg.rows.data.astype(np.float32),
             "row_columns": self.text_leg.rows.indices.astype(np.int32),
             "row_starts": self.text_leg.rows.indptr.astype(np.int32),
         }
@@ -248,22 +248,22 @@ def _read_ranker(kind: type[Ranker], header: dict[str, Any], arrays: Any) -> Ran
         return weights
 
     variants = header["variants"]
-    terms = read_weights("text_terms")
+    vectorizer = QueryVectorizer(
+        tuple(
+            PartVocabulary(item["part"], tuple(item["terms"]), arrays[f"rarity_{item['part']}"])
+            for item in header["vocabularies"]
+        )
+    )
     starts = arrays["row_starts"]
     rows = csr_matrix(
-        (read_weights("row_values"), arrays["row_columns"], starts),
-        shape=(len(starts) - 1, len(terms)),
+        (arrays["row_values"], arrays["row_columns"], starts),
+        shape=(len(starts) - 1, vectorizer.width),
     )
     return kind(
         schema_version=header["schema_version"],
         class_uids=tuple(header["class_uids"]),
-        vectorizer=QueryVectorizer(
-            tuple(
-                PartVocabulary(item["part"], tuple(item["terms"]), arrays[f"rarity_{item['part']}"])
-                for item in header["vocabularies"]
-            )
-        ),
-        text_leg=TextLeg(terms, rows, read_weights("text_rows")),
+        vectorizer=vectorizer,
+        text_leg=TextLeg(rows, arrays["row_weights"]),
         dense_weights=read_weights("dense_weights") if "dense_weights" in arrays else None,
         combiners={
             name: Combiner(arrays[f"{name}_legs"], arrays[f"{name}_classes"]) for name in variants

@@ -51,9 +51,7 @@ class KernelRidge:
 
 
 def build_kernel(vectors: csr_matrix, pair_share: float = 0.0) -> Floats:
-    """Return the dot products of all rows, [rows, rows], and `pair_share` times their squares.
-
-    A squared product is the product of all pairs of columns.
+    """Return how alike all rows are (`compare_rows`), [rows, rows].
 
     By blocks, in two threads: as one product it would be made by one thread, and three times as
     large on the way.
@@ -64,12 +62,21 @@ def build_kernel(vectors: csr_matrix, pair_share: float = 0.0) -> Floats:
 
     def fill(start: int) -> None:
         rows = slice(start, start + _KERNEL_BLOCK_ROWS)
-        block = (vectors[rows] @ columns).toarray()
-        kernel[rows] = block + np.float32(pair_share) * block**2 if pair_share else block
+        kernel[rows] = compare_rows(vectors[rows], columns, pair_share)
 
     with ThreadPoolExecutor(2, thread_name_prefix="ocsf-kernel") as pool:
         list(pool.map(fill, range(0, count, _KERNEL_BLOCK_ROWS)))  # raises what a block raised
     return kernel
+
+
+def compare_rows(vectors: csr_matrix, columns: csr_matrix, pair_share: float) -> Floats:
+    """Return products of `vectors` and `columns`, and `pair_share` times their squares.
+
+    Shapes: [rows, width], [width, others], [rows, others]. A squared product is the product of all
+    pairs of columns.
+    """
+    products: Floats = (vectors @ columns).toarray()
+    return products + np.float32(pair_share) * products**2 if pair_share else products
 
 
 def solve_dual(gram: Floats, targets: Floats, row_weights: Floats, damping: float) -> Floats:

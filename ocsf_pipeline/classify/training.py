@@ -146,11 +146,7 @@ def _fit_text_leg(
     kernel = build_kernel(scaled, PAIR_SHARE)
     solved = solve_ridge(kernel, rows.targets, rows.weights, _TEXT_DAMPING)
     left_out = [solved.predict_left_out(folding)[: rows.example_count] for folding in folds]
-    leg = TextLeg(
-        _drop_small((scaled.T @ solved.dual) * scale),
-        csr_matrix(scaled @ diags(scale[:, 0])),
-        solved.dual,
-    )
+    leg = TextLeg(csr_matrix(scaled @ diags(scale[:, 0])), solved.dual)
     spare = leg.score(vectorizer.transform(rows.spare.queries))
     left_out[KNOWN] = np.concatenate([left_out[KNOWN][rows.find_siblings()], spare])
     return left_out, leg

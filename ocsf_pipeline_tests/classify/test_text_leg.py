@@ -21,7 +21,7 @@ def fit_leg(rows: Floats, targets: Floats) -> TextLeg:
     vectors = csr_matrix(rows)
     kernel = build_kernel(vectors, PAIR_SHARE)
     solved = solve_ridge(kernel, targets, np.ones(len(rows), np.float32), 0.01)
-    return TextLeg(vectors.T @ solved.dual, vectors, solved.dual)
+    return TextLeg(vectors, solved.dual)
 
 
 def test_tells_apart_what_only_two_terms_together_tell() -> None:
