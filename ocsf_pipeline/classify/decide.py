@@ -16,7 +16,8 @@ import polars as pl
 
 from ocsf_pipeline.classify.decisions import DECISION_SCHEMA
 from ocsf_pipeline.classify.explain import TERM_COUNT, Explained, gather_nearest, write_evidence
-from ocsf_pipeline.classify.queries import build_query
+from ocsf_pipeline.classify.leaves import read_leaves
+from ocsf_pipeline.classify.queries import describe_leaves
 from ocsf_pipeline.classify.ranker import Ranker
 from ocsf_pipeline.classify.rerank import RERANK_COUNT, rerank_unsure, spell_version
 from ocsf_pipeline.ports import Candidate, Embedder, Reranker
@@ -56,11 +57,11 @@ def decide_templates(
     """
     if templates.is_empty():
         return DECISION_SCHEMA.to_frame()
+    rows = templates.select(_KEPT_COLUMNS).to_dicts()
+    leaves = [read_leaves(row["sample_fields"], row["sample_raw"]) for row in rows]
     queries = [
-        build_query(
-            row["sample_fields"], row["sample_raw"], row["format"], row["vendor"], row["product"]
-        )
-        for row in templates.iter_rows(named=True)
+        describe_leaves(found, row["format"], row["vendor"], row["product"])
+        for found, row in zip(leaves, rows, strict=True)
     ]
     texts = [query.text for query in queries]
     hits = index.search_chunks(texts, SEARCH_LIMIT)
@@ -77,29 +78,27 @@ def decide_templates(
     instead = ranker.explain(queries, [items[min(1, len(items) - 1)].class_uid
                                        for items in candidates])  # fmt: skip
     nearest = gather_nearest(hits)
-    rows = []
-    for number, row in enumerate(templates.select(_KEPT_COLUMNS).iter_rows(named=True)):
+    decisions = []
+    for number, row in enumerate(rows):
         best = candidates[number][0]
         known = Explained(
             candidates[number], terms[number], instead[number], nearest.get(number, []),
             rated[number].note,
         )  # fmt: skip
-        rows.append(
+        decisions.append(
             {
                 **row,
                 **_describe_class(best, activities[number], schema),
                 "status": "accepted" if best.score >= threshold else "review",
                 "candidates": _dump_candidates(candidates[number]),
-                "evidence": write_evidence(
-                    known, row["sample_fields"], row["sample_raw"], schema, example_names or {}
-                ),
+                "evidence": write_evidence(known, leaves[number], schema, example_names or {}),
                 "schema_version": schema.version,
                 "knowledge_version": knowledge_version,
                 "ranker_version": spell_version(ranker.version, reranker, rated[number].outcome),
                 "query": texts[number],
             }
         )
-    return pl.DataFrame(rows, schema=DECISION_SCHEMA)
+    return pl.DataFrame(decisions, schema=DECISION_SCHEMA)
 
 
 def _describe_class(best: Candidate, activity_id: int, schema: OcsfSchema) -> dict[str, object]:

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from ocsf_pipeline.classify.kinds import find_kinds
-from ocsf_pipeline.classify.leaves import Leaf, read_leaves
+from ocsf_pipeline.classify.leaves import Leaf
 from ocsf_pipeline.classify.words import OBJECTS, VERBS, spell_key, split_words
 from ocsf_pipeline.ports import Candidate
 from ocsf_pipeline.schema.model import OcsfSchema
@@ -61,17 +60,16 @@ class Explained:
 
 def write_evidence(
     known: Explained,
-    fields: str,
-    raw: str,
+    leaves: Sequence[Leaf],
     schema: OcsfSchema,
     example_names: Mapping[str, str],
 ) -> str:
     """Return the evidence as JSON: [{kind, text, weight}], fields first, then examples.
 
-    `fields` and `raw` are the log that was decided; `example_names` gives the event's name by
+    `leaves` are those of the log that was decided; `example_names` gives the event's name by
     example id. Weights of fields are shares of the ranker's score, those of examples are cosines.
     """
-    evidence = _explain_fields(known.terms, _index_leaves(fields, raw))
+    evidence = _explain_fields(known.terms, [_read_place(leaf) for leaf in leaves[:_MAX_LEAVES]])
     evidence += _explain_instead(known)
     evidence += [_explain_example(hit, schema, example_names) for hit in known.nearest]
     if known.note:
@@ -100,15 +98,12 @@ def gather_nearest(hits: pl.DataFrame) -> dict[int, list[dict[str, object]]]:
 class _Place:
     """One field of the log, with all that it says."""
 
+    leaf: Leaf
     name: str
     value: str
     key_words: frozenset[str]
     words: frozenset[str]
     concepts: frozenset[str]
-
-
-def _index_leaves(fields: str, raw: str) -> list[_Place]:
-    return [_read_place(leaf) for leaf in read_leaves(fields, raw)[:_MAX_LEAVES]]
 
 
 def _read_place(leaf: Leaf) -> _Place:
@@ -121,7 +116,7 @@ def _read_place(leaf: Leaf) -> _Place:
     concepts = {table[word] for word in words | key_words for table in (VERBS, OBJECTS)
                 if word in table}  # fmt: skip
     return _Place(
-        ".".join(leaf.path) or "message", value, frozenset(key_words),
+        leaf, ".".join(leaf.path) or "message", value, frozenset(key_words),
         frozenset(words | key_words | glued), frozenset(concepts),
     )  # fmt: skip
 
@@ -164,7 +159,7 @@ def _find_place(part: str, term: str, places: Sequence[_Place]) -> _Place | None
     if part == "source":
         return None
     if part == "kinds":
-        fitting = [place for place in places if term in find_kinds(place.value)]
+        fitting = [place for place in places if term in place.leaf.kinds]
     elif part == "concepts":
         wanted = set(_spell_term(term).split())
         fitting = [place for place in places if wanted <= place.concepts]

@@ -11,6 +11,9 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
+
+from ocsf_pipeline.classify.kinds import find_kinds
 
 MAX_LEAVES = 400
 _MAX_DEPTH = 12
@@ -44,6 +47,11 @@ class Leaf:
 
     path: tuple[str, ...]
     value: str | int | float | bool
+
+    @cached_property
+    def kinds(self) -> list[str]:
+        """What kinds of values it holds; asked when queries are built, and again for evidence."""
+        return find_kinds(str(self.value))
 
 
 def read_leaves(fields: str, raw: str) -> list[Leaf]:

@@ -33,7 +33,7 @@ from ocsf_pipeline.classify.queries import LogQuery
 from ocsf_pipeline.classify.text_leg import TextLeg
 from ocsf_pipeline.classify.vectors import PartVocabulary, QueryVectorizer
 
-RANKER_FORMAT = 6
+RANKER_FORMAT = 7
 """Changes whenever bytes of an older ranker can no longer be read or mean something else."""
 
 WHOLE: Mapping[str, float] = {
@@ -76,10 +76,8 @@ class Ranker:
     """Confidence from which answers on unseen products were right often enough in training."""
     pairs: tuple[tuple[int, int, int], ...]
     """(class_uid, activity_id, number of its caption) of all activities that have examples."""
-    pair_weights: Floats
-    """[columns, pairs]"""
-    caption_weights: Floats
-    """[columns, captions]"""
+    activity_weights: csr_matrix
+    """[columns, pairs and then captions]; one in twenty is not 0."""
 
     @cached_property
     def version(self) -> str:
@@ -116,9 +114,9 @@ class Ranker:
     ) -> list[int]:
         """Return the likeliest activity_id of each query, given its class; 0 when not evident."""
         vectors = self.vectorizer.transform(queries)
-        captions = [caption for _, _, caption in self.pairs]
-        scores = vectors @ self.pair_weights
-        scores = scores + _CAPTION_SHARE * (vectors @ self.caption_weights)[:, captions]
+        captions = [len(self.pairs) + caption for _, _, caption in self.pairs]
+        told = (vectors @ self.activity_weights).toarray()
+        scores = told[:, : len(self.pairs)] + _CAPTION_SHARE * told[:, captions]
         owners = np.array([class_uid for class_uid, _, _ in self.pairs])
         chosen = []
         for row, class_uid in enumerate(class_uids):
@@ -171,8 +169,9 @@ class Ranker:
         }
         arrays: dict[str, npt.NDArray[np.generic]] = {
             "header": np.frombuffer(json.dumps(header).encode(), dtype=np.uint8),
-            "pair_weights": self.pair_weights.astype(np.float16),
-            "caption_weights": self.caption_weights.astype(np.float16),
+            "activity_values": self.activity_weights.data.astype(np.float16),
+            "activity_columns": self.activity_weights.indices.astype(np.int16),
+            "activity_starts": self.activity_weights.indptr.astype(np.int32),
             # Thousands of rows add up, and so would what is lost by halving their digits.
             "row_weights": self.text_leg.row_weights.astype(np.float32),
             "row_values": self.text_leg.rows.data.astype(np.float32),
@@ -243,10 +242,6 @@ def stack_legs(
 
 
 def _read_ranker(kind: type[Ranker], header: dict[str, Any], arrays: Any) -> Ranker:
-    def read_weights(name: str) -> Floats:
-        weights: Floats = arrays[name].astype(np.float32)
-        return weights
-
     variants = header["variants"]
     vectorizer = QueryVectorizer(
         tuple(
@@ -254,17 +249,14 @@ def _read_ranker(kind: type[Ranker], header: dict[str, Any], arrays: Any) -> Ran
             for item in header["vocabularies"]
         )
     )
-    starts = arrays["row_starts"]
-    rows = csr_matrix(
-        (arrays["row_values"], arrays["row_columns"], starts),
-        shape=(len(starts) - 1, vectorizer.width),
-    )
+    pairs = tuple((item[0], item[1], item[2]) for item in header["pairs"])
+    dense = arrays.get("dense_weights")
     return kind(
         schema_version=header["schema_version"],
         class_uids=tuple(header["class_uids"]),
         vectorizer=vectorizer,
-        text_leg=TextLeg(rows, arrays["row_weights"]),
-        dense_weights=read_weights("dense_weights") if "dense_weights" in arrays else None,
+        text_leg=TextLeg(_read_sparse(arrays, "row", vectorizer.width), arrays["row_weights"]),
+        dense_weights=None if dense is None else dense.astype(np.float32),
         combiners={
             name: Combiner(arrays[f"{name}_legs"], arrays[f"{name}_classes"]) for name in variants
         },
@@ -278,7 +270,16 @@ def _read_ranker(kind: type[Ranker], header: dict[str, Any], arrays: Any) -> Ran
             for name in variants
         },
         threshold=header["threshold"],
-        pairs=tuple((item[0], item[1], item[2]) for item in header["pairs"]),
-        pair_weights=read_weights("pair_weights"),
-        caption_weights=read_weights("caption_weights"),
+        pairs=pairs,
+        activity_weights=_read_sparse(
+            arrays, "activity", len(pairs) + len({caption for _, _, caption in pairs})
+        ),
     )
+
+
+def _read_sparse(arrays: Any, name: str, width: int) -> csr_matrix:
+    """Return a float32 matrix [stored rows, width]."""
+    starts = arrays[f"{name}_starts"]
+    columns = arrays[f"{name}_columns"].astype(np.int32)
+    values = arrays[f"{name}_values"].astype(np.float32)
+    return csr_matrix((values, columns, starts), shape=(len(starts) - 1, width))

@@ -9,9 +9,9 @@ Runs once per template and once per example, never per log.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ocsf_pipeline.classify.kinds import find_kinds
 from ocsf_pipeline.classify.leaves import Leaf, read_leaves
 from ocsf_pipeline.classify.words import OBJECTS, VERBS, spell_key, split_words
 from ocsf_pipeline.logs.shapes import NAMING_KEYS, SORTING_KEYS
@@ -121,8 +121,15 @@ def build_query(
     fields: str, raw: str, format_name: str, vendor: str | None = None, product: str | None = None
 ) -> LogQuery:
     """Build the query of one log from its fields (JSON object text) and its raw text."""
+    return describe_leaves(read_leaves(fields, raw), format_name, vendor, product)
+
+
+def describe_leaves(
+    leaves: Sequence[Leaf], format_name: str, vendor: str | None = None, product: str | None = None
+) -> LogQuery:
+    """Build the query of one log from its leaves, as `read_leaves` gives them."""
     parts = _Parts()
-    for leaf in read_leaves(fields, raw):
+    for leaf in leaves:
         _sort_leaf(leaf, parts)
     source = " ".join(
         dict.fromkeys(word for text in (vendor, product) if text for word in split_words(text))
@@ -153,7 +160,7 @@ def _sort_leaf(leaf: Leaf, parts: _Parts) -> None:
     key = _name_key(leaf.path)
     if key:
         parts.keys[key] = None
-    parts.kinds.update(dict.fromkeys(find_kinds(text)))
+    parts.kinds.update(dict.fromkeys(leaf.kinds))
     if isinstance(leaf.value, bool):
         return
     if _MESSAGE.match(last) or (len(text) > MAX_VALUE_CHARS and " " in text):

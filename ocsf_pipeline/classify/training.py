@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
-from scipy.sparse import csr_matrix, diags
+from scipy.sparse import csr_matrix, diags, vstack
 
 from ocsf_pipeline.classify.hit_features import drop_hits, score_hits
 from ocsf_pipeline.classify.model import (
@@ -48,6 +48,7 @@ _TEXT_DAMPING = 0.5
 _ACTIVITY_DAMPING = 1.0
 _DENSE_DAMPING = 3.0
 _SMALLEST_WEIGHT = 0.003
+_BLOCK_COLUMNS = 10_000
 
 
 def list_training_texts(queries: Sequence[LogQuery]) -> list[str]:
@@ -84,7 +85,7 @@ def train_ranker(
     pairs, captions = _list_pairs(rows.examples, schema)
     folds = split_rows(rows)
     text, text_leg = _fit_text_leg(rows, vectorizer, vectors, folds)
-    pair_weights = _fit_activities(rows, vectorizer, vectors, pairs, len(captions))
+    activity_weights = _fit_activities(rows, vectorizer, vectors, pairs, len(captions))
     noise = build_noise_queries()
     dense, dense_weights, noise_dense = None, None, None
     if embeddings is not None:
@@ -106,8 +107,7 @@ def train_ranker(
             calibrators=calibrators,
             threshold=threshold,
             pairs=pairs,
-            pair_weights=pair_weights[:, : len(pairs)],
-            caption_weights=pair_weights[:, len(pairs) :],
+            activity_weights=activity_weights,
         )
     )
 
@@ -158,18 +158,24 @@ def _fit_activities(
     vectors: csr_matrix,
     pairs: tuple[tuple[int, int, int], ...],
     caption_count: int,
-) -> Floats:
+) -> csr_matrix:
     """Return weights [columns, pairs and captions]."""
     count = rows.example_count
     scaled, scale = _scale_parts(vectorizer, csr_matrix(vectors[:count]), SAID)
     targets = _build_activity_targets(rows, pairs, caption_count)
     dual = solve_dual(build_kernel(scaled), targets, rows.weights[:count], _ACTIVITY_DAMPING)
-    return _drop_small((scaled.T @ dual) * scale)
+    columns = csr_matrix(scaled.T)
+    blocks = []
+    # By blocks: as one dense matrix it would be some hundred megabytes, nearly all of them zeros.
+    for start in range(0, len(scale), _BLOCK_COLUMNS):
+        block = slice(start, start + _BLOCK_COLUMNS)
+        blocks.append(_drop_small((columns[block] @ dual) * scale[block]))
+    return csr_matrix(vstack(blocks, format="csr"))
 
 
-def _drop_small(weights: Floats) -> Floats:
-    """Return the weights without those too small to turn an answer: zeros take no room."""
-    return np.where(np.abs(weights) < _SMALLEST_WEIGHT, 0, weights).astype(np.float32)
+def _drop_small(weights: Floats) -> csr_matrix:
+    """Return the weights without those too small to turn an answer."""
+    return csr_matrix(np.where(np.abs(weights) < _SMALLEST_WEIGHT, 0, weights), dtype=np.float32)
 
 
 def _scale_parts(

@@ -44,6 +44,7 @@ def fuse_ranks(
     """
     depth = max(depth, limit)
     fused = np.zeros_like(dense)
+    tops = []
     for leg, is_ranked in ((dense, None), (lexical, lexical > 0)):
         top = find_top(leg, depth)
         gains = np.float32(1.0) / (RANK_DAMPING + 1.0 + np.arange(top.shape[1], dtype=np.float32))
@@ -51,6 +52,12 @@ def fuse_ranks(
         if is_ranked is not None:
             rows = rows * np.take_along_axis(is_ranked, top, axis=1)
         np.put_along_axis(fused, top, np.take_along_axis(fused, top, axis=1) + rows, axis=1)
+        tops.append(top)
+    # What neither leg named need not be looked at; what both named stands here twice.
+    named = np.sort(np.concatenate(tops, axis=1), axis=1)
     # Neighbouring ranks differ by at least 1e-5 within the depth; the cosine only breaks ties.
-    positions = find_top(fused + dense * np.float32(1e-7), limit)
+    tie = np.take_along_axis(dense, named, axis=1) * np.float32(1e-7)
+    scores = np.take_along_axis(fused, named, axis=1) + tie
+    scores[:, 1:][named[:, 1:] == named[:, :-1]] = -np.inf
+    positions = np.take_along_axis(named, find_top(scores, min(limit, dense.shape[1])), axis=1)
     return positions, np.take_along_axis(fused, positions, axis=1)

@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from ocsf_pipeline.classify.explain import Explained, gather_nearest, write_evidence
+from ocsf_pipeline.classify.leaves import read_leaves
 from ocsf_pipeline.classify.words import OBJECTS, VERBS
 from ocsf_pipeline.knowledge.hits import HIT_SCHEMA
 from ocsf_pipeline.ports import Candidate
@@ -26,7 +27,7 @@ def explain(
 ) -> list[dict[str, Any]]:  # fmt: skip
     known = Explained(CANDIDATES, terms, (("names", "type=user", 0.1),), nearest, note)
     text = write_evidence(
-        known, json.dumps(fields) if fields else "", raw, knowledge.schema,
+        known, read_leaves(json.dumps(fields) if fields else "", raw), knowledge.schema,
         {"example:pack:okta:1": "device.enroll"},
     )  # fmt: skip
     found: list[dict[str, Any]] = json.loads(text)
