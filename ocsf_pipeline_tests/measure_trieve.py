@@ -29,12 +29,8 @@ from ocsf_pipeline.knowledge.packs import SourcePack
 from ocsf_pipeline.ports import ClassIndex
 from ocsf_pipeline.settings import Settings
 from ocsf_pipeline.steps.classify import load_decider
-from ocsf_pipeline.steps.knowledge import (
-    store_class_chunks,
-    store_examples,
-    update_knowledge_base,
-    update_ranker,
-)
+from ocsf_pipeline.steps.knowledge import store_class_chunks, store_examples, update_knowledge_base
+from ocsf_pipeline.steps.rankers import update_ranker
 from ocsf_pipeline.steps.schema import store_schema
 from ocsf_pipeline_tests.fakes.trieve_server import TrieveStandIn, make_place, serve_trieve
 

@@ -66,6 +66,11 @@ def name_version(corpus_version: str, embedder: str) -> str:
     return f"{corpus_version}-{digest[:8]}"
 
 
+def read_corpus_version(name: str) -> str:
+    """Return the version of the corpus that a name of `name_version` begins with."""
+    return name.partition("-")[0]
+
+
 class _Manifest(BaseModel):
     model_config = _Strict
 

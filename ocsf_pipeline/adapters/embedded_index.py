@@ -24,6 +24,7 @@ from ocsf_pipeline.adapters.embedded_artefact import (
     ArtefactError,
     ArtefactStore,
     name_version,
+    read_corpus_version,
 )
 from ocsf_pipeline.adapters.embedded_lexical import LexicalIndex
 from ocsf_pipeline.knowledge.chunks import ClassChunk, corpus_version
@@ -90,8 +91,19 @@ class EmbeddedClassIndex:
         return f"embedded {self._embedder.name}"
 
     def read_version(self) -> str | None:
-        """Return the version of the corpus in force; None where `read_state` is empty."""
-        return self.read_state().corpus_version
+        """Return the version of the corpus in force, by its pointer; None without one.
+
+        Of damaged files it knows nothing: an hour without new templates needs no more than this.
+        """
+        try:
+            pointer = self._artefacts.read_pointer()
+        except ArtefactError:
+            return None
+        if pointer is None or not self._artefacts.has_version(pointer.version):
+            return None
+        corpus = read_corpus_version(pointer.version)
+        is_ours = pointer.version == name_version(corpus, self._embedder.name)
+        return corpus if is_ours else None
 
     def read_state(self) -> IndexState:
         """Return what the current version holds.
@@ -156,7 +168,7 @@ class EmbeddedClassIndex:
         return [
             IndexVersion(
                 version=name,
-                corpus_version=name.partition("-")[0],
+                corpus_version=read_corpus_version(name),
                 is_current=name == pointer.version,
             )
             for name in pointer.retained

@@ -26,7 +26,7 @@ from ocsf_pipeline.bench.generate import cut_templates, make_objects, next_hour
 from ocsf_pipeline.bench.ingest import measure_ingest
 from ocsf_pipeline.bench.mapping import measure_mapping
 from ocsf_pipeline.bench.scans import measure_scans
-from ocsf_pipeline.commands.knowledge import open_decider
+from ocsf_pipeline.commands.knowledge import load_known
 from ocsf_pipeline.events.compiler import compile_mappings
 from ocsf_pipeline.events.execute import EventMapper, MappedEvents
 from ocsf_pipeline.logs.layout import format_hour_folder
@@ -75,10 +75,11 @@ class Workplace:
             Settings(data_dir=self.folder, tables_dsn=f"chdb://{(self.folder / name).resolve()}")
         )
 
-    def decider(self) -> Decider:
-        """Return the decider of the settings' own knowledge base, model loaded."""
-        decider = open_decider(self.settings, tell)
-        if decider.embedder is not None:
+    def decider(self, *, is_loaded: bool = True) -> Decider:
+        """Return the decider of the settings' own knowledge base, by default with all it needs."""
+        decider = load_known(self.settings)
+        if is_loaded:
+            decider.ranker.load()
             decider.index.search_chunks(["warm up"], 1)
         return decider
 
@@ -129,10 +130,13 @@ def measure_generation(place: Workplace) -> Figures:
 
 
 def measure_hour(place: Workplace, hour: datetime) -> Figures:
-    """Run the real steps over one hour: objects, decisions, rows in the tables."""
+    """Run the real steps over one hour: objects, decisions, rows in the tables.
+
+    As in a run of the pipeline, ranker, index and model are loaded where a template is new.
+    """
     watch = Stopwatch()
     with watch.time("prepare"):
-        decider = place.decider()
+        decider = place.decider(is_loaded=hour == COLD_HOUR)
         tables = place.tables()
         prepare_tables(tables, decider.schema)
     objects, artefacts = place.objects(), place.artefacts()

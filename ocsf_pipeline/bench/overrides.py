@@ -39,12 +39,8 @@ from ocsf_pipeline.ports import ObjectStore
 from ocsf_pipeline.settings import Settings
 from ocsf_pipeline.steps.batches import summarize_templates
 from ocsf_pipeline.steps.classify import Decider, load_decider
-from ocsf_pipeline.steps.knowledge import (
-    store_class_chunks,
-    store_examples,
-    update_knowledge_base,
-    update_ranker,
-)
+from ocsf_pipeline.steps.knowledge import store_class_chunks, store_examples, update_knowledge_base
+from ocsf_pipeline.steps.rankers import update_ranker
 from ocsf_pipeline.steps.schema import load_schema, store_schema
 
 _COMMON_WORDS = frozenset(

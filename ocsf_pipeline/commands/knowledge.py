@@ -16,13 +16,9 @@ from ocsf_pipeline.ports import PermanentPortError
 from ocsf_pipeline.settings import Settings
 from ocsf_pipeline.steps.classify import Decider, load_decider
 from ocsf_pipeline.steps.corrections import Corrections, load_corrections
-from ocsf_pipeline.steps.knowledge import (
-    store_class_chunks,
-    store_examples,
-    update_knowledge_bases,
-    update_rankers,
-)
+from ocsf_pipeline.steps.knowledge import store_class_chunks, store_examples, update_knowledge_bases
 from ocsf_pipeline.steps.mappings import store_hints
+from ocsf_pipeline.steps.rankers import update_rankers
 from ocsf_pipeline.steps.schema import store_schema
 
 
@@ -101,6 +97,8 @@ def _load_ready(settings: Settings) -> Decider | None:
     """Return the decider, or None when something lacks, is of another release or unreadable."""
     try:
         decider = load_known(settings)
+        decider.ranker.load()
+        decider.index.search_chunks(["log"], 1)
     except (PermanentPortError, RankerError):
         return None
     is_current = decider.schema.version == settings.schema_version

@@ -13,16 +13,16 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import polars as pl
 
 from ocsf_pipeline.classify.decide import decide_templates
 from ocsf_pipeline.classify.decisions import DECISION_SCHEMA
-from ocsf_pipeline.classify.ranker import Ranker
 from ocsf_pipeline.classify.rerank import Outcome, has_outcome
 from ocsf_pipeline.ports import (
     ClassIndex,
@@ -34,7 +34,8 @@ from ocsf_pipeline.ports import (
 from ocsf_pipeline.schema.model import OcsfSchema
 from ocsf_pipeline.steps.artefacts import read_frame, read_json, write_frame, write_json
 from ocsf_pipeline.steps.batches import load_hour_templates
-from ocsf_pipeline.steps.knowledge import load_example_names, load_ranker
+from ocsf_pipeline.steps.knowledge import load_example_names
+from ocsf_pipeline.steps.rankers import RankerInForce, find_ranker
 from ocsf_pipeline.steps.schema import load_schema
 
 _DECISIONS = "classify/decisions"
@@ -48,13 +49,13 @@ class Decider:
     """Everything that a decision depends on."""
 
     schema: OcsfSchema
-    ranker: Ranker
+    ranker: RankerInForce
     index: ClassIndex
     embedder: Embedder | None
     threshold: float
     reranker: Reranker | None = None
-    example_names: Mapping[str, str] = field(default_factory=dict)
-    """Event name by example id, for evidence; decides nothing."""
+    name_examples: Callable[[], Mapping[str, str]] = dict
+    """Loads the event name by example id, for evidence; decides nothing."""
 
     def knowledge_version(self) -> str:
         """Version of the corpus that the index holds."""
@@ -80,11 +81,12 @@ class Decider:
     def decide(self, templates: pl.DataFrame) -> pl.DataFrame:
         """Decide `templates` (TEMPLATE_SCHEMA of steps.logs); return DECISION_SCHEMA."""
         knowledge_version = self.knowledge_version()
+        ranker, example_names = self.ranker.load(), self.name_examples()
         parts = [
             decide_templates(
-                part, self.schema, self.ranker, self.index, self.embedder,
+                part, self.schema, ranker, self.index, self.embedder,
                 threshold=self.threshold, knowledge_version=knowledge_version,
-                reranker=self.reranker, example_names=self.example_names,
+                reranker=self.reranker, example_names=example_names,
             )
             for part in templates.iter_slices(_BATCH)
         ]  # fmt: skip
@@ -102,7 +104,7 @@ def load_decider(
 
     Raises PermanentPortError when schema or ranker are not materialised yet.
     """
-    ranker = load_ranker(artefacts, index.name)
+    ranker = find_ranker(artefacts, index.name)
     return Decider(
         load_schema(artefacts),
         ranker,
@@ -110,7 +112,7 @@ def load_decider(
         embedder,
         threshold or ranker.threshold,
         reranker,
-        load_example_names(artefacts),
+        partial(load_example_names, artefacts),
     )
 
 

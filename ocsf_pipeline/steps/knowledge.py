@@ -1,13 +1,12 @@
-"""The assets `class_chunks`, `labelled_examples`, `knowledge_base` and `class_ranker`.
+"""The assets `class_chunks`, `labelled_examples` and `knowledge_base`.
 
-Belongs here: where chunks, examples and the ranker lie, and when they are up to date. Does not
-belong here: making them (`knowledge`, `classify`), holding the index (adapters).
+Belongs here: where chunks and examples lie, and when they are up to date. Does not belong here:
+making them (`knowledge`), holding the index (adapters), what is learned from them (`rankers`).
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -16,12 +15,6 @@ from dataclasses import dataclass, fields
 import polars as pl
 
 from ocsf_pipeline.classify.queries import LogQuery, build_query
-from ocsf_pipeline.classify.ranker import (
-    RANKER_FORMAT,
-    Ranker,
-    list_training_texts,
-    train_ranker,
-)
 from ocsf_pipeline.knowledge.chunks import (
     ClassChunk,
     build_class_chunks,
@@ -38,22 +31,19 @@ from ocsf_pipeline.knowledge.examples import (
 from ocsf_pipeline.knowledge.packs import SourcePack
 from ocsf_pipeline.knowledge.plan import IndexPlan, IndexState, plan_index
 from ocsf_pipeline.logs.single import normalize_texts
-from ocsf_pipeline.ports import ClassIndex, Embedder, ObjectStore, PermanentPortError
+from ocsf_pipeline.ports import ClassIndex, ObjectStore, PermanentPortError
 from ocsf_pipeline.schema.model import OcsfSchema
 from ocsf_pipeline.steps.artefacts import (
-    Json,
     has_object,
     read_frame,
     read_json,
     write_frame,
     write_json,
 )
-from ocsf_pipeline.steps.releases import Release, read_pin, record_release
+from ocsf_pipeline.steps.releases import read_pin
 
 _CHUNKS = "knowledge/class_chunks"
 _EXAMPLES = "knowledge/labelled_examples"
-_RANKER = "classify/class_ranker"
-_HITS_PER_QUERY = 60
 
 
 @dataclass(frozen=True)
@@ -91,15 +81,6 @@ class UpdatedIndex:
         done = Counter(("stored", str(chunk.kind)) for chunk in self.plan.upserts)
         done.update(("removed", chunk_id.partition(":")[0]) for chunk_id in self.plan.deletes)
         return [(what, kind, count) for (what, kind), count in sorted(done.items())]
-
-
-@dataclass(frozen=True)
-class UpdatedRanker:
-    """The ranker in force."""
-
-    ranker: Ranker
-    example_count: int
-    is_changed: bool
 
 
 def store_class_chunks(artefacts: ObjectStore, schema: OcsfSchema) -> StoredRows:
@@ -182,126 +163,6 @@ def build_corpus(
     return [*chunks, *examples_to_chunks(examples)]
 
 
-def update_ranker(
-    artefacts: ObjectStore, schema: OcsfSchema, index: ClassIndex, embedder: Embedder | None
-) -> UpdatedRanker:
-    """Train the ranker on the examples in force, unless it was trained on the same before.
-
-    A ranker is good for the results of one index, so each index has its own; the one updated last
-    is the one in force.
-    """
-    examples = load_stored_examples(artefacts)
-    signature = {
-        "corpus_version": index.read_version() or "",
-        # Acceptable classes are trained on, and the corpus holds nothing of them.
-        "labelled_examples": _version_in_force(artefacts, _EXAMPLES) or "",
-        "index": index.name,
-        "schema_version": schema.version,
-        "ranker_format": RANKER_FORMAT,
-        "embedder": embedder.name if embedder else "",
-    }
-    pointer = read_json(artefacts, _name_ranker(index.name))
-    if pointer is not None and pointer["signature"] == signature:
-        write_json(artefacts, f"{_RANKER}/current.json", pointer)
-        ranker = load_ranker(artefacts, index.name)
-        _record_release(artefacts, signature, ranker, len(examples))
-        return UpdatedRanker(ranker, len(examples), is_changed=False)
-    earlier = read_json(artefacts, _name_signature(signature))
-    if earlier is not None and has_object(artefacts, f"{_RANKER}/{earlier['version']}.npz"):
-        # Going back to an earlier release brings its own ranker back.
-        ranker = _put_in_force(artefacts, index.name, earlier, signature)
-        return UpdatedRanker(ranker, len(examples), is_changed=True)
-    queries = load_queries(artefacts)
-    texts = list_training_texts(queries)
-    hits = index.search_chunks(texts, _HITS_PER_QUERY)
-    embeddings = embedder.encode(texts) if embedder else None
-    ranker = train_ranker(schema, examples, queries, hits, embeddings)
-    artefacts.write_object(f"{_RANKER}/{ranker.version}.npz", ranker.to_bytes())
-    pointer = {"version": ranker.version, "signature": signature, "example_count": len(examples)}
-    write_json(artefacts, _name_signature(signature), pointer)
-    ranker = _put_in_force(artefacts, index.name, pointer, signature)
-    return UpdatedRanker(ranker, len(examples), is_changed=True)
-
-
-def _put_in_force(
-    artefacts: ObjectStore, index_name: str, pointer: Json, signature: Mapping[str, object]
-) -> Ranker:
-    write_json(artefacts, _name_ranker(index_name), pointer)
-    write_json(artefacts, f"{_RANKER}/current.json", pointer)
-    ranker = load_ranker(artefacts, index_name)
-    _record_release(artefacts, signature, ranker, int(pointer["example_count"]))
-    return ranker
-
-
-def update_rankers(
-    artefacts: ObjectStore,
-    schema: OcsfSchema,
-    indexes: Sequence[ClassIndex],
-    embedder: Embedder | None,
-) -> UpdatedRanker:
-    """Train a ranker for every copy where it lacks; return that of the first, put in force last."""
-    return [update_ranker(artefacts, schema, index, embedder) for index in reversed(indexes)][-1]
-
-
-def _name_signature(signature: Mapping[str, object]) -> str:
-    text = json.dumps(signature, sort_keys=True)
-    return f"{_RANKER}/by_signature/{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
-
-
-def _record_release(
-    artefacts: ObjectStore, signature: Mapping[str, object], ranker: Ranker, example_count: int
-) -> None:
-    release = Release(
-        version=str(signature["corpus_version"]),
-        index_name=str(signature["index"]),
-        ranker_version=ranker.version,
-        schema_version=str(signature["schema_version"]),
-        class_chunks=_version_in_force(artefacts, _CHUNKS) or "",
-        labelled_examples=_version_in_force(artefacts, _EXAMPLES) or "",
-        example_count=example_count,
-        threshold=float(ranker.threshold),
-    )
-    record_release(artefacts, release)
-
-
-def has_ranker(artefacts: ObjectStore, index_name: str) -> bool:
-    """Whether a ranker for the results of an index can be used, and with it all that hours need.
-
-    After an upgrade that brings another embedder, or another format of rankers, none can.
-    """
-    pointer = read_json(artefacts, _name_ranker(index_name))
-    return pointer is not None and pointer["signature"]["ranker_format"] == RANKER_FORMAT
-
-
-def load_ranker(artefacts: ObjectStore, index_name: str) -> Ranker:
-    """Return the ranker for the results of an index. Raises PermanentPortError without one."""
-    pointer = read_json(artefacts, _name_ranker(index_name))
-    if pointer is None:
-        raise PermanentPortError(
-            f"no ranker is trained on results of the index {index_name!r} yet: materialise "
-            "`class_ranker` first"
-        )
-    return _remember_ranker(artefacts, str(pointer["version"]))
-
-
-def _name_ranker(index_name: str) -> str:
-    """Return the key of the pointer to the ranker of an index."""
-    digest = hashlib.sha256(index_name.encode()).hexdigest()[:16]
-    return f"{_RANKER}/index-{digest}.json"
-
-
-# Rankers never change under their version, and three assets of every hour want the same one.
-_RANKERS: dict[str, Ranker] = {}
-
-
-def _remember_ranker(artefacts: ObjectStore, version: str) -> Ranker:
-    if version not in _RANKERS:
-        ranker = Ranker.from_bytes(artefacts.read_object(f"{_RANKER}/{version}.npz"))
-        _RANKERS.clear()
-        _RANKERS[version] = ranker
-    return _RANKERS[version]
-
-
 def load_class_chunks(artefacts: ObjectStore) -> list[ClassChunk]:
     """Return the class chunks in force."""
     frame = _load_rows(artefacts, _CHUNKS, "class_chunks")
@@ -370,6 +231,16 @@ def _load_rows(artefacts: ObjectStore, folder: str, asset: str) -> pl.DataFrame:
     if version is None:
         raise PermanentPortError(f"`{asset}` is not materialised yet: materialise it first")
     return read_frame(artefacts, f"{folder}/{version}.parquet")
+
+
+def find_chunks_version(artefacts: ObjectStore) -> str | None:
+    """Return the version of the class chunks in force; None before there are any."""
+    return _version_in_force(artefacts, _CHUNKS)
+
+
+def find_examples_version(artefacts: ObjectStore) -> str | None:
+    """Return the version of the labelled examples in force; None before there are any."""
+    return _version_in_force(artefacts, _EXAMPLES)
 
 
 def _version_in_force(artefacts: ObjectStore, folder: str) -> str | None:

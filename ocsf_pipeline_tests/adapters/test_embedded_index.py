@@ -229,6 +229,16 @@ def test_a_damaged_pointer_is_told_and_healed() -> None:
     assert len(index.search_chunks(["x"], 1)) == 1
 
 
+def test_the_version_is_told_without_reading_what_it_names() -> None:
+    store = FakeObjectStore()
+    version = fill(EmbeddedClassIndex(store, FakeEmbedder()), CHUNKS)
+    for ref in _only(store, version):
+        if not ref.key.endswith("manifest.json"):
+            store.delete_object(ref.key)
+    assert EmbeddedClassIndex(store, FakeEmbedder()).read_version() == version
+    assert EmbeddedClassIndex(store, FakeEmbedder("two")).read_version() is None
+
+
 def test_nothing_is_pickled() -> None:
     store = FakeObjectStore()
     fill(EmbeddedClassIndex(store, FakeEmbedder()), CHUNKS)

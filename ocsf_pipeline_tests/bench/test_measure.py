@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from ocsf_pipeline.bench.__main__ import choose_measurements, put_together
-from ocsf_pipeline.bench.measure import MEASUREMENTS, Figures, Workplace, peak_rss_bytes
+from ocsf_pipeline.bench.measure import MEASUREMENTS, Figures, Workplace, peak_rss_bytes, tell
+from ocsf_pipeline.commands.knowledge import open_decider
 from ocsf_pipeline.settings import Settings
 from ocsf_pipeline_tests.fakes.small_knowledge import use_small_knowledge
 
@@ -24,6 +25,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Fig
         use_small_knowledge(patch)
         settings = Settings(data_dir=tmp_path_factory.mktemp("knowledge"))
         place = Workplace(settings, tmp_path_factory.mktemp("bench"), EVENTS)
+        open_decider(settings, tell)
         yield {name: measure(place) for name, measure in MEASUREMENTS.items()}
 
 

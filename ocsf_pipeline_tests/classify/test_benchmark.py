@@ -20,6 +20,7 @@ from ocsf_pipeline.steps.benchmark import (
 from ocsf_pipeline.steps.classify import Decider
 from ocsf_pipeline.steps.evaluation_report import format_report
 from ocsf_pipeline.steps.pictures import draw_report, embed_picture
+from ocsf_pipeline.steps.rankers import RankerInForce
 from ocsf_pipeline_tests.classify.conftest import Knowledge
 from ocsf_pipeline_tests.classify.test_evaluate import ANSWERS, LABELS
 from ocsf_pipeline_tests.fakes.embedder import FakeEmbedder
@@ -29,8 +30,9 @@ from ocsf_pipeline_tests.fakes.reranker import FakeReranker
 @pytest.fixture(scope="module")
 def report(knowledge: Knowledge, ranker: Ranker) -> Report:
     decider = Decider(
-        knowledge.schema, ranker, knowledge.index, FakeEmbedder(), 0.5, FakeReranker()
-    )
+        knowledge.schema, RankerInForce(ranker.version, 0.5, lambda: ranker), knowledge.index,
+        FakeEmbedder(), 0.5, FakeReranker(),
+    )  # fmt: skip
     measured = run_benchmark(decider, read_benchmark_logs()[::4])
     assert decider.reranker is not None
     assert decider.reranker.questions == [], "a benchmark must cost nothing"  # type: ignore[attr-defined]

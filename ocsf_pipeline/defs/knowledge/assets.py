@@ -12,13 +12,9 @@ from ocsf_pipeline.defs.common import (
 )
 from ocsf_pipeline.ports import ClassIndex, Embedder, EventTables, ObjectStore, PackSource
 from ocsf_pipeline.steps.corrections import load_corrections
-from ocsf_pipeline.steps.knowledge import (
-    UpdatedIndex,
-    store_examples,
-    update_knowledge_bases,
-    update_rankers,
-)
+from ocsf_pipeline.steps.knowledge import UpdatedIndex, store_examples, update_knowledge_bases
 from ocsf_pipeline.steps.mappings import store_hints
+from ocsf_pipeline.steps.rankers import update_rankers
 from ocsf_pipeline.steps.releases import Release, read_pin
 from ocsf_pipeline.steps.reports import chart_counts, format_table
 from ocsf_pipeline.steps.schema import load_schema

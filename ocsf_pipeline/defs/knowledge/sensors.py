@@ -11,8 +11,8 @@ import dagster as dg
 from ocsf_pipeline.defs.jobs import learning_job, repair_job
 from ocsf_pipeline.ports import ClassIndex, ObjectStore
 from ocsf_pipeline.settings import Settings
-from ocsf_pipeline.steps.knowledge import has_ranker
 from ocsf_pipeline.steps.overrides import read_latest_override
+from ocsf_pipeline.steps.rankers import has_ranker
 from ocsf_pipeline.steps.releases import name_pin
 
 _KNOWLEDGE_BASE = dg.AssetKey("knowledge_base")

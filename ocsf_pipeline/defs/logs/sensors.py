@@ -16,7 +16,7 @@ from ocsf_pipeline.ports import ClassIndex, ObjectStore
 from ocsf_pipeline.settings import Settings
 from ocsf_pipeline.steps.drop_schedule import DropCursor
 from ocsf_pipeline.steps.drops import Attempts, DropOptions, DropTick, DueHour, find_due_hours
-from ocsf_pipeline.steps.knowledge import has_ranker
+from ocsf_pipeline.steps.rankers import has_ranker
 
 _DIGEST_TAG = "ocsf_pipeline/listing"
 _PARTITION_TAG = "dagster/partition"
