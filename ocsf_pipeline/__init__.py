@@ -10,8 +10,9 @@ The path of a log, one package per stage:
     tables     events -> ClickHouse: DDL, rows, views, retention, overrides
 
 Stages are pure: they know nothing of Dagster, of clients, of the environment or of the clock.
-`ports` names what they need from outside, `adapters` provide it, `resources` choose the adapters
-from settings, `defs` hands them to Dagster, and `cli` is a thin front over the same functions.
+`ports` names what they need from outside, `adapters` provide it, `opening` chooses the adapters
+from settings, `resources` and `defs` hand them to Dagster, and `cli` is a thin front over the same
+functions.
 """
 
 from ocsf_pipeline.memory import keep_freed_memory

@@ -341,7 +341,7 @@ def _open_memory(path: str) -> tuple["Terminal", "Settings", "DecisionMemory"]:
 
     from ocsf_pipeline.commands.classify import DecisionMemory
     from ocsf_pipeline.commands.knowledge import open_decider
-    from ocsf_pipeline.resources import open_artefacts
+    from ocsf_pipeline.opening import open_artefacts
 
     decider = open_decider(settings, terminal.say)
     return terminal, settings, DecisionMemory(decider, open_artefacts(settings), terminal.say)

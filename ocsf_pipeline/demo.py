@@ -18,8 +18,8 @@ from rich.table import Table
 
 from ocsf_pipeline.definitions import build_defs
 from ocsf_pipeline.logs.layout import format_hour_folder, format_partition
+from ocsf_pipeline.opening import load_settings, open_objects, open_tables
 from ocsf_pipeline.ports import EventTables, ObjectStore
-from ocsf_pipeline.resources import load_settings, open_objects, open_tables
 from ocsf_pipeline.samples.objects import FIRST_HOUR, HOURS, build_sample_objects
 from ocsf_pipeline.settings import Settings
 

@@ -1,32 +1,12 @@
 """One Dagster resource per port: each reads the settings and hands out the adapter they choose.
 
-The only file that names the environment. Belongs here: choosing and building adapters. Does not
-belong here: what adapters do, what assets do with them. Nothing is read at import: settings are
-read when a run or a sensor asks for the resource.
+Belongs here: what Dagster asks for by the nouns of the ports. Does not belong here: choosing and
+building adapters (`opening`). Settings are read when a run or a sensor asks for the resource.
 """
-
-import importlib.resources
-import os
-from collections.abc import Mapping
-from functools import cache
-from pathlib import Path
 
 import dagster as dg
 
-from ocsf_pipeline.adapters.chat_client import ChatClient
-from ocsf_pipeline.adapters.chat_reranker import ChatLimits, ChatReranker
-from ocsf_pipeline.adapters.clickhouse import ClickHouseTables
-from ocsf_pipeline.adapters.clickhouse_connection import TablesOptions
-from ocsf_pipeline.adapters.cross_encoder import CrossEncoderReranker
-from ocsf_pipeline.adapters.embedded_index import EmbeddedClassIndex
-from ocsf_pipeline.adapters.embedding_cache import CachedEmbedder
-from ocsf_pipeline.adapters.messenger import AppriseNotifier
-from ocsf_pipeline.adapters.minilm import SentenceEmbedder
-from ocsf_pipeline.adapters.object_store import open_object_store
-from ocsf_pipeline.adapters.pack_files import PackFolders
-from ocsf_pipeline.adapters.schema_download import DownloadSchemaSource
-from ocsf_pipeline.adapters.schema_package import EmbeddedSchemaSource
-from ocsf_pipeline.adapters.trieve import TrieveClassIndex, TrievePlace
+from ocsf_pipeline import opening
 from ocsf_pipeline.ports import (
     ClassIndex,
     Embedder,
@@ -37,127 +17,8 @@ from ocsf_pipeline.ports import (
     Reranker,
     SchemaSource,
 )
-from ocsf_pipeline.settings import Settings, SettingsError, name_variable, read_settings
-from ocsf_pipeline.steps.indexes import choose_index
+from ocsf_pipeline.settings import Settings
 from ocsf_pipeline.steps.security_lake import Lake
-from ocsf_pipeline.stores import open_artefacts as open_artefacts
-from ocsf_pipeline.stores import open_objects as open_objects
-
-
-def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
-    """Return the settings of this process's environment, or of `environ`."""
-    return read_settings(os.environ if environ is None else environ)
-
-
-def open_schema_source(settings: Settings) -> SchemaSource:
-    """Return the schema server where one is set, else the installed releases."""
-    if settings.schema_url:
-        return DownloadSchemaSource(open_artefacts(settings), base_url=settings.schema_url)
-    return EmbeddedSchemaSource()
-
-
-def open_packs(settings: Settings) -> PackSource:
-    """Return the installed packs and those of the user's folder."""
-    folder = Path(settings.packs_dir) if settings.packs_dir else None
-    return PackFolders(folder, settings.packs_to_leave_out)
-
-
-@cache
-def _load_embedder(model: str, threads: int) -> Embedder:
-    embedder = SentenceEmbedder(model or None, max_tokens=64, threads=threads)
-    return CachedEmbedder(embedder, importlib.resources.files("ocsf_pipeline") / "vectors.npz")
-
-
-def open_embedder(settings: Settings) -> Embedder:
-    """Return the embedder; one per process, since its model takes seconds to load."""
-    return _load_embedder(settings.embedding_model, settings.workers)
-
-
-def open_class_indexes(settings: Settings) -> tuple[ClassIndex, ...]:
-    """Return the indexes to keep up to date: the one that is searched, then its stand-by."""
-    embedded = EmbeddedClassIndex(open_artefacts(settings), open_embedder(settings))
-    if not settings.trieve_base_url:
-        return (embedded,)
-    trieve = TrieveClassIndex(
-        TrievePlace(
-            base_url=settings.trieve_base_url.rstrip("/").removesuffix("/api"),
-            api_key=settings.trieve_api_key.get_secret_value(),
-            organization_id=settings.trieve_organization_id,
-            dataset=settings.trieve_dataset_id,
-            search_mode=settings.trieve_search_mode,
-            read_timeout_s=settings.trieve_timeout_seconds,
-            concurrency=settings.trieve_concurrency,
-            stall_s=settings.trieve_stall_seconds,
-        )
-    )
-    return (trieve, embedded) if settings.trieve_when_down == "embedded" else (trieve,)
-
-
-def open_class_index(settings: Settings) -> ClassIndex:
-    """Return the index to search: Trieve where it is set, the stand-by while Trieve is down."""
-    return choose_index(open_class_indexes(settings))
-
-
-def open_reranker(settings: Settings) -> Reranker | None:
-    """Return the re-ranker that the settings name; None when it is off, as it is by default.
-
-    Raises SettingsError when a setting that it needs is empty.
-    """
-    if settings.reranker == "off":
-        return None
-    needed = ("reranker_model",) if settings.reranker == "cross_encoder" else (
-        "reranker_url", "reranker_model",
-    )  # fmt: skip
-    for field in needed:
-        if not getattr(settings, field):
-            raise SettingsError(
-                f"{name_variable('reranker')}={settings.reranker} needs {name_variable(field)}; "
-                "see docs/rerankers.md"
-            )
-    if settings.reranker == "cross_encoder":
-        return CrossEncoderReranker(
-            settings.reranker_model, trust=settings.reranker_trust, threads=settings.workers
-        )
-    key = settings.reranker_key.get_secret_value()
-    return ChatReranker(
-        ChatClient(settings.reranker_url, settings.reranker_model, key),
-        settings.reranker_model,
-        open_artefacts(settings),
-        trust=settings.reranker_trust,
-        limits=ChatLimits(settings.reranker_max_seconds, settings.reranker_max_tokens),
-    )
-
-
-def open_tables(settings: Settings) -> EventTables:
-    """Return the ClickHouse tables; nothing is opened before they are used."""
-    options = TablesOptions(
-        connect_timeout_s=settings.tables_connect_timeout_seconds,
-        request_timeout_s=settings.tables_request_timeout_seconds,
-        retry_count=settings.tables_retries,
-        query_timeout_s=settings.tables_query_timeout_seconds,
-        max_result_rows=settings.tables_max_result_rows,
-        retention_days=settings.tables_retention_days or None,
-        cluster=settings.tables_cluster,
-    )
-    return ClickHouseTables(settings.resolved_tables_dsn, options=options)
-
-
-def open_notifier(settings: Settings) -> Notifier | None:
-    """Return the messengers that the settings name; None when they name none."""
-    urls = settings.notify_urls.get_secret_value().split()
-    return AppriseNotifier(urls) if urls else None
-
-
-def open_security_lake(settings: Settings) -> Lake | None:
-    """Return where hours are exported to; None where no lake is set."""
-    if not settings.security_lake_url:
-        return None
-    return Lake(
-        open_object_store(settings.security_lake_url),
-        settings.security_lake_source,
-        settings.security_lake_region,
-        settings.security_lake_account,
-    )
 
 
 class SettingsResource(dg.ConfigurableResource[Settings]):
@@ -165,7 +26,7 @@ class SettingsResource(dg.ConfigurableResource[Settings]):
 
     def create_resource(self, context: dg.InitResourceContext) -> Settings:
         """Read the environment."""
-        return load_settings()
+        return opening.load_settings()
 
 
 class ObjectsResource(dg.ConfigurableResource[ObjectStore]):
@@ -173,7 +34,7 @@ class ObjectsResource(dg.ConfigurableResource[ObjectStore]):
 
     def create_resource(self, context: dg.InitResourceContext) -> ObjectStore:
         """Open the store that the settings name."""
-        return open_objects(load_settings())
+        return opening.open_objects(opening.load_settings())
 
 
 class ArtefactsResource(dg.ConfigurableResource[ObjectStore]):
@@ -181,7 +42,7 @@ class ArtefactsResource(dg.ConfigurableResource[ObjectStore]):
 
     def create_resource(self, context: dg.InitResourceContext) -> ObjectStore:
         """Open the store that the settings name."""
-        return open_artefacts(load_settings())
+        return opening.open_artefacts(opening.load_settings())
 
 
 class SchemaSourceResource(dg.ConfigurableResource[SchemaSource]):
@@ -189,7 +50,7 @@ class SchemaSourceResource(dg.ConfigurableResource[SchemaSource]):
 
     def create_resource(self, context: dg.InitResourceContext) -> SchemaSource:
         """Choose between the schema server and the installed releases."""
-        return open_schema_source(load_settings())
+        return opening.open_schema_source(opening.load_settings())
 
 
 class SourcePacksResource(dg.ConfigurableResource[PackSource]):
@@ -197,7 +58,7 @@ class SourcePacksResource(dg.ConfigurableResource[PackSource]):
 
     def create_resource(self, context: dg.InitResourceContext) -> PackSource:
         """Return the folders that the settings name."""
-        return open_packs(load_settings())
+        return opening.open_packs(opening.load_settings())
 
 
 class EmbedderResource(dg.ConfigurableResource[Embedder]):
@@ -205,7 +66,7 @@ class EmbedderResource(dg.ConfigurableResource[Embedder]):
 
     def create_resource(self, context: dg.InitResourceContext) -> Embedder:
         """Return the embedder of this process."""
-        return open_embedder(load_settings())
+        return opening.open_embedder(opening.load_settings())
 
 
 class ClassIndexesResource(dg.ConfigurableResource[tuple[ClassIndex, ...]]):
@@ -213,7 +74,7 @@ class ClassIndexesResource(dg.ConfigurableResource[tuple[ClassIndex, ...]]):
 
     def create_resource(self, context: dg.InitResourceContext) -> tuple[ClassIndex, ...]:
         """Open the indexes that the settings name; none is asked yet."""
-        return open_class_indexes(load_settings())
+        return opening.open_class_indexes(opening.load_settings())
 
 
 class ClassIndexResource(dg.ConfigurableResource[ClassIndex]):
@@ -221,7 +82,7 @@ class ClassIndexResource(dg.ConfigurableResource[ClassIndex]):
 
     def create_resource(self, context: dg.InitResourceContext) -> ClassIndex:
         """Open the index that the settings name."""
-        return open_class_index(load_settings())
+        return opening.open_class_index(opening.load_settings())
 
 
 class RerankerResource(dg.ConfigurableResource[Reranker | None]):
@@ -229,7 +90,7 @@ class RerankerResource(dg.ConfigurableResource[Reranker | None]):
 
     def create_resource(self, context: dg.InitResourceContext) -> Reranker | None:
         """Open the re-ranker that the settings name."""
-        return open_reranker(load_settings())
+        return opening.open_reranker(opening.load_settings())
 
 
 class EventTablesResource(dg.ConfigurableResource[EventTables]):
@@ -237,7 +98,7 @@ class EventTablesResource(dg.ConfigurableResource[EventTables]):
 
     def create_resource(self, context: dg.InitResourceContext) -> EventTables:
         """Open the tables that the settings name."""
-        return open_tables(load_settings())
+        return opening.open_tables(opening.load_settings())
 
 
 class NotifierResource(dg.ConfigurableResource[Notifier | None]):
@@ -245,7 +106,7 @@ class NotifierResource(dg.ConfigurableResource[Notifier | None]):
 
     def create_resource(self, context: dg.InitResourceContext) -> Notifier | None:
         """Open the messengers that the settings name."""
-        return open_notifier(load_settings())
+        return opening.open_notifier(opening.load_settings())
 
 
 class SecurityLakeResource(dg.ConfigurableResource[Lake | None]):
@@ -253,7 +114,7 @@ class SecurityLakeResource(dg.ConfigurableResource[Lake | None]):
 
     def create_resource(self, context: dg.InitResourceContext) -> Lake | None:
         """Open the lake that the settings name."""
-        return open_security_lake(load_settings())
+        return opening.open_security_lake(opening.load_settings())
 
 
 def build_resources() -> dict[str, object]:

@@ -1,7 +1,7 @@
 """Every setting: its environment variable, default and meaning, as data.
 
 Belongs here: the settings' model, read from a mapping that is handed in. Does not belong here:
-reading the environment (`resources` does that, and only it), adapters.
+reading the environment (`opening` does that, and only it), adapters.
 """
 
 from __future__ import annotations

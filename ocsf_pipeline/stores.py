@@ -1,7 +1,7 @@
 """The object stores that the settings name.
 
-Belongs here: choosing an ObjectStore. Does not belong here: other adapters (`resources`), which
-bring Dagster and models with them; the endpoint of `ingest` starts without.
+Belongs here: choosing an ObjectStore. Does not belong here: other adapters (`opening`), which
+bring clients and libraries of models with them; the endpoint of `ingest` starts without.
 """
 
 from __future__ import annotations

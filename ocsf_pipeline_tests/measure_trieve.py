@@ -20,7 +20,7 @@ from typing import Annotated
 
 import typer
 
-from ocsf_pipeline import resources, samples
+from ocsf_pipeline import opening, samples
 from ocsf_pipeline.adapters.trieve import TrieveClassIndex
 from ocsf_pipeline.commands.classify import DecisionMemory
 from ocsf_pipeline.commands.evaluate import evaluate_batches, read_labels
@@ -61,7 +61,7 @@ def measure(
     """Print JSON: accuracy by index, with what filling, training and searching took."""
     with TemporaryDirectory(prefix="ocsf-trieve-") as folder:
         settings = Settings(data_dir=Path(folder), workers=workers)
-        packs = dict(list(resources.open_packs(settings).read_packs().items())[::every])
+        packs = dict(list(opening.open_packs(settings).read_packs().items())[::every])
         measured = [asdict(item) for item in _measure_all(settings, packs, labels)]
     typer.echo(json.dumps({"packs": len(packs), "measured": measured}, indent=1))
 
@@ -69,12 +69,12 @@ def measure(
 def _measure_all(
     settings: Settings, packs: Mapping[str, SourcePack], labels: Path
 ) -> Iterator[Figures]:
-    artefacts = resources.open_artefacts(settings)
-    source = resources.open_schema_source(settings)
+    artefacts = opening.open_artefacts(settings)
+    source = opening.open_schema_source(settings)
     schema = store_schema(source, artefacts, settings.schema_version).schema
     store_class_chunks(artefacts, schema)
     store_examples(artefacts, schema, packs)
-    yield _measure_one(settings, resources.open_class_index(settings), labels)
+    yield _measure_one(settings, opening.open_class_index(settings), labels)
     with _serve(settings) as url:
         for mode in ("semantic", "fulltext", "bm25", "hybrid"):
             place = make_place(url, search_mode=mode, stall_s=300.0)
@@ -83,14 +83,14 @@ def _measure_all(
 
 @contextmanager
 def _serve(settings: Settings) -> Iterator[str]:
-    stand_in = TrieveStandIn(embedder=resources.open_embedder(settings), is_checking=False)
+    stand_in = TrieveStandIn(embedder=opening.open_embedder(settings), is_checking=False)
     with serve_trieve(stand_in) as url:
         yield url
 
 
 def _measure_one(settings: Settings, index: ClassIndex, labels: Path) -> Figures:
-    artefacts, embedder = resources.open_artefacts(settings), resources.open_embedder(settings)
-    source = resources.open_schema_source(settings)
+    artefacts, embedder = opening.open_artefacts(settings), opening.open_embedder(settings)
+    source = opening.open_schema_source(settings)
     schema = store_schema(source, artefacts, settings.schema_version).schema
     filled = update_knowledge_base(artefacts, index)
     sys.stderr.write(f"{index.name}: filled in {filled.seconds:.0f} s\n")

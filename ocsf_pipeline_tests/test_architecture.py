@@ -12,6 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "ocsf_pipeline"
+WIRING = ("opening", "resources", "stores")
 STAGES = ("schema", "knowledge", "logs", "classify", "events", "tables")
 PURE = (*STAGES, "ports.py", "settings.py")
 OUTSIDE = (
@@ -70,26 +71,26 @@ def test_pure_modules_load_without_dagster_or_clients(place: str) -> None:
 
 
 def test_stages_know_no_adapter_no_step_and_no_front() -> None:
-    beyond = ("adapters", "steps", "resources", "stores", "ingest", "definitions", "defs",
+    beyond = ("adapters", "steps", *WIRING, "ingest", "definitions", "defs",
               "commands", "cli", "bench", "demo", "samples")  # fmt: skip
     assert find_imports((*STAGES, "ports.py", "settings.py"), beyond) == []
 
 
 def test_steps_know_ports_and_stages_only() -> None:
-    beyond = ("adapters", "resources", "stores", "ingest", "definitions", "defs", "commands",
+    beyond = ("adapters", *WIRING, "ingest", "definitions", "defs", "commands",
               "cli", "bench", "demo")  # fmt: skip
     assert find_imports(("steps",), beyond) == []
 
 
 def test_adapters_know_no_step_and_no_front() -> None:
-    beyond = ("steps", "resources", "stores", "ingest", "definitions", "defs", "commands", "cli",
+    beyond = ("steps", *WIRING, "ingest", "definitions", "defs", "commands", "cli",
               "bench", "demo")  # fmt: skip
     assert find_imports(("adapters",), beyond) == []
 
 
 def test_the_endpoint_knows_ports_and_how_logs_are_read_only() -> None:
     beyond = (
-        "adapters", "steps", "resources", "stores", "definitions", "defs", "commands", "cli",
+        "adapters", "steps", *WIRING, "definitions", "defs", "commands", "cli",
         "bench", "demo", "settings", "schema", "knowledge", "classify", "events", "tables",
     )  # fmt: skip
     assert find_imports(("ingest",), beyond) == []
@@ -99,6 +100,16 @@ def test_the_endpoint_starts_without_dagster_and_models() -> None:
     code = (
         "import sys, ocsf_pipeline.commands.ingest\n"
         "heavy = ('dagster', 'torch', 'sentence_transformers', 'chdb', 'bm25s', 'sklearn')\n"
+        "print([name for name in heavy if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.stdout.strip(), done.returncode) == ("[]", 0), done.stderr
+
+
+def test_commands_start_without_dagster_and_models() -> None:
+    code = (
+        "import sys, ocsf_pipeline.commands.knowledge, ocsf_pipeline.commands.query\n"
+        "heavy = ('dagster', 'torch', 'sentence_transformers', 'transformers', 'sklearn')\n"
         "print([name for name in heavy if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

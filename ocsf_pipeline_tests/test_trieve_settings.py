@@ -6,7 +6,7 @@ import pytest
 
 from ocsf_pipeline.adapters.embedded_index import EmbeddedClassIndex
 from ocsf_pipeline.adapters.trieve import TrieveClassIndex
-from ocsf_pipeline.resources import open_class_indexes
+from ocsf_pipeline.opening import open_class_indexes
 from ocsf_pipeline.settings import SettingsError, read_settings
 
 WHOLE = {

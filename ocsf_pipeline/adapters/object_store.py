@@ -1,7 +1,7 @@
 """ObjectStore over obstore: a local folder, S3 and compatibles, GCS, Azure, chosen by URL.
 
 Belongs here: the port's methods on an obstore store, turning its errors into the port's. Does not
-belong here: what the objects mean, which URL to use (`resources`), reading URLs (`object_urls`).
+belong here: what the objects mean, which URL to use (`opening`), reading URLs (`object_urls`).
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ import typer
 
 from ocsf_pipeline.bench.measure import MEASUREMENTS, Figures, Workplace, peak_rss_bytes, tell
 from ocsf_pipeline.commands.knowledge import open_decider
-from ocsf_pipeline.resources import load_settings
+from ocsf_pipeline.opening import load_settings
 from ocsf_pipeline.settings import Settings
 
 _BUILDS_ON = {"cold": ("generate",), "warm": ("generate", "cold"), "skewed": ("generate", "cold"),

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from ocsf_pipeline import resources
+from ocsf_pipeline import opening
 from ocsf_pipeline.adapters.embedded_index import EmbeddedClassIndex
 from ocsf_pipeline.bench.generate import cut_templates, make_objects, next_hour
 from ocsf_pipeline.bench.ingest import measure_ingest
@@ -63,15 +63,15 @@ class Workplace:
 
     def objects(self) -> ObjectStore:
         """Return the store of the made logs."""
-        return resources.open_objects(self._inside())
+        return opening.open_objects(self._inside())
 
     def artefacts(self) -> ObjectStore:
         """Return the store of batches and decisions."""
-        return resources.open_artefacts(self._inside())
+        return opening.open_artefacts(self._inside())
 
     def tables(self, name: str = "tables") -> EventTables:
         """Return the tables that are written."""
-        return resources.open_tables(
+        return opening.open_tables(
             Settings(data_dir=self.folder, tables_dsn=f"chdb://{(self.folder / name).resolve()}")
         )
 
@@ -198,7 +198,7 @@ def measure_per_log(place: Workplace) -> Figures:
     artefacts, decider = place.artefacts(), place.decider()
     if decider.embedder is not None:
         anew = EachTextAnew(decider.embedder)
-        index = EmbeddedClassIndex(resources.open_artefacts(place.settings), anew)
+        index = EmbeddedClassIndex(opening.open_artefacts(place.settings), anew)
         decider = replace(decider, embedder=anew, index=index)
     batch = load_hour(artefacts, COLD_HOUR).objects[-1]
     records = next(iterate_records(artefacts, batch))

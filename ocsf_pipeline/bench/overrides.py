@@ -27,7 +27,7 @@ from typing import Annotated, Any
 import polars as pl
 import typer
 
-from ocsf_pipeline import resources
+from ocsf_pipeline import opening
 from ocsf_pipeline.adapters.embedded_index import EmbeddedClassIndex
 from ocsf_pipeline.adapters.object_store import open_object_store
 from ocsf_pipeline.classify.queries import LogQuery, build_query
@@ -87,11 +87,11 @@ def measure_overrides(
     seed: Annotated[int, typer.Option(help="Of --pick random.")] = 0,
 ) -> None:
     """Measure what overrides buy on products without packs, and print JSON."""
-    settings = resources.load_settings()
+    settings = opening.load_settings()
     logs = read_logs(labels)
     budgets = sorted(budget or [10, 25, 50])
     taught = choose_products(logs.logs, products, min(budgets))
-    packs = resources.open_packs(settings).read_packs()
+    packs = opening.open_packs(settings).read_packs()
     kept = leave_out_packs(packs, taught)
     _tell(f"{len(taught)} products; {len(packs) - len(kept)} of {len(packs)} packs left out")
     rounds = Rounds(settings, logs, kept)
@@ -173,14 +173,14 @@ class Rounds:
         return {row[0]: (row[1], row[2], row[3]) for row in columns.iter_rows()}
 
     def _learn(self, artefacts: ObjectStore, overrides: Mapping[str, int]) -> Decider:
-        source = resources.open_schema_source(self._settings)
+        source = opening.open_schema_source(self._settings)
         store_schema(source, artefacts, self._settings.schema_version)
         schema = load_schema(artefacts)
         store_class_chunks(artefacts, schema)
         corrections, queries = self._correct(overrides)
         examples = examples_from_corrections(corrections)
         store_examples(artefacts, schema, self._packs, examples, queries)
-        embedder = resources.open_embedder(self._settings)
+        embedder = opening.open_embedder(self._settings)
         index = EmbeddedClassIndex(artefacts, embedder)
         update_knowledge_base(artefacts, index)
         update_ranker(artefacts, schema, index, embedder)

@@ -7,12 +7,14 @@ deciding by all that is left. Does not belong here: training (`classify`), metri
 
 from __future__ import annotations
 
+import fnmatch
 import json
 import os
 import time
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
 
@@ -21,7 +23,7 @@ import numpy.typing as npt
 import polars as pl
 import typer
 
-from ocsf_pipeline import resources
+from ocsf_pipeline import opening
 from ocsf_pipeline.bench.measure import tell
 from ocsf_pipeline.classify.evaluate import Label, Prediction, Report, score_predictions
 from ocsf_pipeline.classify.queries import LogQuery
@@ -29,7 +31,7 @@ from ocsf_pipeline.classify.ranker import Ranker, list_training_texts, train_ran
 from ocsf_pipeline.commands.evaluate import read_labels, show_report
 from ocsf_pipeline.commands.knowledge import open_decider
 from ocsf_pipeline.knowledge.examples import LabelledExample
-from ocsf_pipeline.resources import load_settings
+from ocsf_pipeline.opening import load_settings
 from ocsf_pipeline.schema.model import OcsfSchema
 from ocsf_pipeline.steps.knowledge import build_queries, load_queries, load_stored_examples
 
@@ -87,12 +89,24 @@ def choose_hits(
 def relate_products(
     sources: Collection[str], products: Collection[str]
 ) -> dict[str, frozenset[str]]:
-    """Return, per source of labels, the products of packs that share a telling word of its name."""
+    """Return, per source of labels, the products of packs that tell of it, or of a sibling.
+
+    Those that `related_packs.json` lists; else those that share a telling word of its name.
+    """
+    told = json.loads((files("ocsf_pipeline.bench") / "related_packs.json").read_text("utf-8"))
     found = {}
     for source in sources:
+        if source in told:
+            found[source] = match_products(told[source], products)
+            continue
         words = set(source.lower().split("_")) - _COMMON_WORDS
         found[source] = frozenset(name for name in products if words & set(name.split("_")))
     return found
+
+
+def match_products(patterns: Sequence[str], products: Collection[str]) -> frozenset[str]:
+    """Return the `products` that fit any of `patterns`, which may hold `*`."""
+    return frozenset(name for pattern in patterns for name in fnmatch.filter(products, pattern))
 
 
 def group_sources(
@@ -169,19 +183,22 @@ def run_unseen(
     labels_path: Annotated[Path, typer.Argument(help="JSON Lines: raw, class_uid, source …")],
     related: Annotated[
         Path | None,
-        typer.Option(help="JSON: source of labels -> packs of its product and siblings."),
+        typer.Option(
+            help="JSON: source of labels -> packs of its product and siblings, `*` fits any text. "
+            "Goes before related_packs.json of this project."
+        ),
     ] = None,
     groups: Annotated[int, typer.Option(min=1, help="Rankers that are trained.")] = 3,
     as_json: Annotated[bool, typer.Option("--json", help="The whole report as JSON.")] = False,
 ) -> None:
     """Leave out every pack of the labelled products, by groups, and measure the full ranker.
 
-    Without --related, packs that share a telling word with the source's name are left out.
+    Of sources that no list relates, packs that share a telling word of the name are left out.
     """
     settings = load_settings(os.environ)
     decider = open_decider(settings, tell)
-    artefacts = resources.open_artefacts(settings)
-    embedder = resources.open_embedder(settings)
+    artefacts = opening.open_artefacts(settings)
+    embedder = opening.open_embedder(settings)
     examples = load_stored_examples(artefacts)
     queries = load_queries(artefacts)
     texts = list_training_texts(queries)
@@ -201,7 +218,7 @@ def run_unseen(
     told = json.loads(related.read_text(encoding="utf-8")) if related else {}
     links = {
         **relate_products(sources, products),
-        **{name: frozenset(told[name]) for name in sources & told.keys()},
+        **{name: match_products(told[name], products) for name in sources & told.keys()},
     }
     report = measure_unseen(
         known,

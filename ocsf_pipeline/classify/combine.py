@@ -6,14 +6,15 @@ Does not belong here: the legs (`ridge`, `hit_features`), deciding by a threshol
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize
 from scipy.sparse import csr_matrix, hstack
 
 Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
 Leaders = npt.NDArray[np.intp]
 """[rows, 2], columns of the best class and of the second."""
 _HIGHEST = 0.9995
@@ -66,7 +67,7 @@ def fit_combiner(
     expected_scores = np.einsum("r,rc,rcl->l", weights, targets, scores)
     expected_classes = weights @ targets
 
-    def measure(flat: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
+    def measure(flat: Doubles) -> tuple[float, Doubles]:
         leg_weights, offsets = flat[:legs].astype(np.float32), flat[legs:].astype(np.float32)
         logits = scores @ leg_weights + offsets
         top = logits.max(axis=1, keepdims=True)
@@ -85,8 +86,8 @@ def fit_combiner(
         return loss, gradient.astype(np.float64)
 
     start = np.concatenate([np.ones(legs), np.zeros(classes)])
-    found = minimize(measure, start, jac=True, method="L-BFGS-B", options={"maxiter": 200})
-    return Combiner(found.x[:legs].astype(np.float32), found.x[legs:].astype(np.float32))
+    found = _find_lowest(measure, start, step_count=200)
+    return Combiner(found[:legs], found[legs:])
 
 
 def fit_calibrator(
@@ -117,7 +118,7 @@ def fit_calibrator(
     weights = (row_weights / row_weights.sum()).astype(np.float64)
     truth = right.astype(np.float64)
 
-    def measure(flat: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
+    def measure(flat: Doubles) -> tuple[float, Doubles]:
         odds = design @ flat
         loss = float(weights @ (np.logaddexp(0, odds) - truth * odds))
         gradient = design.T @ (weights * (_sigmoid(odds) - truth))
@@ -126,7 +127,7 @@ def fit_calibrator(
         return loss, gradient
 
     start = np.zeros(design.shape[1])
-    found = minimize(measure, start, jac=True, method="L-BFGS-B").x.astype(np.float32)
+    found = _find_lowest(measure, start)
     return Calibrator(
         np.append(found[:sign_count], found[-1:]),
         centre.astype(np.float32),
@@ -186,3 +187,14 @@ def softmax(scores: Floats) -> Floats:
 
 def _sigmoid(odds: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
     return np.asarray(1 / (1 + np.exp(-np.clip(odds, -30, 30))), dtype=np.float64)
+
+
+def _find_lowest(
+    measure: Callable[[Doubles], tuple[float, Doubles]], start: Doubles, step_count: int = 15_000
+) -> Floats:
+    """Return where `measure`, which also gives its gradient, is lowest."""
+    # Importing it takes as long as ranking a hundred logs, and only training asks for it.
+    from scipy.optimize import minimize
+
+    found = minimize(measure, start, jac=True, method="L-BFGS-B", options={"maxiter": step_count})
+    return np.asarray(found.x, dtype=np.float32)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from filelock import FileLock
 
-from ocsf_pipeline import resources
+from ocsf_pipeline import opening
 from ocsf_pipeline.classify.ranker import RankerError
 from ocsf_pipeline.commands.common import Say
 from ocsf_pipeline.commands.query import has_tables
@@ -44,14 +44,12 @@ def open_decider(settings: Settings, say: Say) -> Decider:
 
 def build_knowledge(settings: Settings, say: Say) -> Decider:
     """Bring schema, knowledge base and ranker up to date; what is unchanged costs little."""
-    artefacts = resources.open_artefacts(settings)
-    stored = store_schema(
-        resources.open_schema_source(settings), artefacts, settings.schema_version
-    )
+    artefacts = opening.open_artefacts(settings)
+    stored = store_schema(opening.open_schema_source(settings), artefacts, settings.schema_version)
     say(f"1/5 OCSF {stored.schema.version} from {stored.document.origin}")
     chunks = store_class_chunks(artefacts, stored.schema)
     say(f"2/5 {chunks.count:,} texts about the classes")
-    packs = resources.open_packs(settings).read_packs()
+    packs = opening.open_packs(settings).read_packs()
     learned = _load_corrections(settings)
     examples = store_examples(artefacts, stored.schema, packs, learned.examples, learned.queries)
     say(
@@ -63,14 +61,14 @@ def build_knowledge(settings: Settings, say: Say) -> Decider:
     _version, mapped = store_hints(artefacts, packs)
     say(f"    {mapped} packs with hints for mapping")
     say("4/5 embedding what is new")
-    indexes = resources.open_class_indexes(settings)
+    indexes = opening.open_class_indexes(settings)
     for updated in update_knowledge_bases(artefacts, indexes):
         plan = updated.plan
         say(
             f"    {updated.index_name}: {len(plan.upserts):,} added or changed, "
             f"{len(plan.deletes):,} removed"
         )
-    ranker = update_rankers(artefacts, stored.schema, indexes, resources.open_embedder(settings))
+    ranker = update_rankers(artefacts, stored.schema, indexes, opening.open_embedder(settings))
     say(f"5/5 ranker {ranker.ranker.version}, {'trained' if ranker.is_changed else 'unchanged'}")
     return load_known(settings)
 
@@ -79,17 +77,17 @@ def _load_corrections(settings: Settings) -> Corrections:
     """Return what analysts taught; nothing where there are no tables yet."""
     if not has_tables(settings):
         return Corrections()
-    return load_corrections(resources.open_tables(settings))
+    return load_corrections(opening.open_tables(settings))
 
 
 def load_known(settings: Settings) -> Decider:
     """Return the decider of what is in force; raises PermanentPortError where nothing is yet."""
     return load_decider(
-        resources.open_artefacts(settings),
-        resources.open_class_index(settings),
-        resources.open_embedder(settings),
+        opening.open_artefacts(settings),
+        opening.open_class_index(settings),
+        opening.open_embedder(settings),
         settings.accept_threshold,
-        resources.open_reranker(settings),
+        opening.open_reranker(settings),
     )
 
 

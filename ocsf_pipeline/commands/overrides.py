@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ocsf_pipeline import resources
+from ocsf_pipeline import opening
 from ocsf_pipeline.commands.common import CommandError
 from ocsf_pipeline.commands.query import require_tables
 from ocsf_pipeline.schema.model import OcsfSchema
@@ -70,7 +70,7 @@ def preview(settings: Settings, request: OverrideRequest) -> OverridePreview:
     """Return what the request would change. Raises CommandError when it is about nothing."""
     require_tables(settings)
     try:
-        return preview_override(resources.open_tables(settings), _load_schema(settings), request)
+        return preview_override(opening.open_tables(settings), _load_schema(settings), request)
     except OverrideError as error:
         raise CommandError(str(error)) from error
 
@@ -79,8 +79,8 @@ def apply(settings: Settings, request: OverrideRequest) -> str:
     """Put the request in force; return the override's id."""
     try:
         return apply_override(
-            resources.open_tables(settings),
-            resources.open_artefacts(settings),
+            opening.open_tables(settings),
+            opening.open_artefacts(settings),
             _load_schema(settings),
             request,
         ).override_id
@@ -93,8 +93,8 @@ def undo(settings: Settings, override_id: str, author: str, reason: str) -> str:
     require_tables(settings)
     try:
         return undo_override(
-            resources.open_tables(settings),
-            resources.open_artefacts(settings),
+            opening.open_tables(settings),
+            opening.open_artefacts(settings),
             override_id,
             author,
             reason,
@@ -106,7 +106,7 @@ def undo(settings: Settings, override_id: str, author: str, reason: str) -> str:
 def read_all(settings: Settings) -> pl.DataFrame:
     """Return all overrides, newest first."""
     require_tables(settings)
-    return list_overrides(resources.open_tables(settings))
+    return list_overrides(opening.open_tables(settings))
 
 
 def format_preview(found: OverridePreview, override_id: str | None) -> str:
@@ -153,4 +153,4 @@ def show_list(frame: pl.DataFrame, console: Console) -> None:
 
 
 def _load_schema(settings: Settings) -> OcsfSchema:
-    return load_schema(resources.open_artefacts(settings))
+    return load_schema(opening.open_artefacts(settings))

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ocsf_pipeline import resources
+from ocsf_pipeline import opening
 from ocsf_pipeline.adapters.embedding_cache import pack_vectors
 from ocsf_pipeline.adapters.pack_files import read_pack_texts
 from ocsf_pipeline.classify.ranker import list_training_texts
@@ -59,7 +59,7 @@ def check_packs(folder: Path, settings: Settings) -> CheckedPacks:
     _usable, problems = split_by_label(examples, schema)
     told = (f"{item.example.product}: {item.reason}" for item in problems)
     view = view_schema(schema)
-    known = {**resources.open_packs(settings).read_packs(), **packs}
+    known = {**opening.open_packs(settings).read_packs(), **packs}
     for pack in packs.values():
         faults += find_hint_faults(view, pack, known)
     return CheckedPacks(packs, (*faults, *dict.fromkeys(told)))
@@ -72,14 +72,14 @@ def embed_packs(settings: Settings, path: Path, say: Say) -> int:
     file cannot be written.
     """
     schema = _read_schema(settings)
-    packs = resources.open_packs(settings.model_copy(update={"packs_dir": ""})).read_packs()
+    packs = opening.open_packs(settings.model_copy(update={"packs_dir": ""})).read_packs()
     loaded = load_examples(packs, _make_query_texts)
     usable, _problems = split_by_label(loaded, schema)
     corpus = build_corpus(build_class_chunks(schema), usable)
     texts = {chunk.text for chunk in corpus} | {example.query for example in usable}
     texts |= set(list_training_texts([]))
     say(f"{len(texts):,} texts of {len(packs)} packs and {len(schema.live_classes)} classes")
-    body = pack_vectors(sorted(texts), resources.open_embedder(settings))
+    body = pack_vectors(sorted(texts), opening.open_embedder(settings))
     unfinished = path.with_name(f"{path.name}.new")
     try:
         unfinished.write_bytes(body)
@@ -96,5 +96,5 @@ def _make_query_texts(raws: Sequence[str]) -> list[str]:
 
 
 def _read_schema(settings: Settings) -> OcsfSchema:
-    source = resources.open_schema_source(settings)
+    source = opening.open_schema_source(settings)
     return parse_schema(source.fetch_schema(settings.schema_version).body)

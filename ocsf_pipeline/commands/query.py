@@ -17,8 +17,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from ocsf_pipeline.commands.common import CommandError
+from ocsf_pipeline.opening import open_tables
 from ocsf_pipeline.ports import PermanentPortError
-from ocsf_pipeline.resources import open_tables
 from ocsf_pipeline.settings import Settings
 
 

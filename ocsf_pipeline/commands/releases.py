@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ocsf_pipeline import resources
+from ocsf_pipeline import opening
 from ocsf_pipeline.commands.knowledge import load_known
 from ocsf_pipeline.settings import Settings
 from ocsf_pipeline.steps.reclassify import (
@@ -36,12 +36,12 @@ from ocsf_pipeline.steps.schema import load_schema
 
 def read_releases(settings: Settings) -> list[ListedRelease]:
     """Return all releases, the newest first."""
-    return list_releases(resources.open_artefacts(settings))
+    return list_releases(opening.open_artefacts(settings))
 
 
 def plan(settings: Settings, version: str | None) -> Reclassification:
     """Return what the knowledge in force, or an earlier release, would change; write no hour."""
-    artefacts = resources.open_artefacts(settings)
+    artefacts = opening.open_artefacts(settings)
     decider = load_known(settings)
     if version is None:
         return plan_reclassification(artefacts, decider, is_dry_run=True)
@@ -57,13 +57,13 @@ def plan(settings: Settings, version: str | None) -> Reclassification:
 
 def pin(settings: Settings, version: str) -> Release:
     """Hold knowledge base and ranker at a release."""
-    artefacts = resources.open_artefacts(settings)
+    artefacts = opening.open_artefacts(settings)
     return pin_release(artefacts, version, load_schema(artefacts).version)
 
 
 def unpin(settings: Settings) -> bool:
     """Follow the newest again; return whether a release was pinned."""
-    return unpin_release(resources.open_artefacts(settings))
+    return unpin_release(opening.open_artefacts(settings))
 
 
 def format_releases(found: list[ListedRelease]) -> list[str]:
@@ -122,6 +122,6 @@ def show_plan(found: Reclassification, settings: Settings, console: Console) -> 
     console.print(table)
     if found.undecided_count:
         console.print(f"{found.undecided_count:,} templates have come since and are decided then")
-    artefacts = resources.open_artefacts(settings)
+    artefacts = opening.open_artefacts(settings)
     for before, after, events, log in list_changed_logs(artefacts, found)[:5]:
         console.print(f"{before} → {after} ({events:,}): {escape(log[:200])}", highlight=False)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.table import Table
 
-from ocsf_pipeline import resources
+from ocsf_pipeline import opening
 from ocsf_pipeline.schema.changes import BodyChange, SchemaChanges, compare_schemas
 from ocsf_pipeline.schema.parse import parse_schema
 from ocsf_pipeline.settings import Settings
@@ -17,7 +17,7 @@ from ocsf_pipeline.settings import Settings
 
 def read_changes(settings: Settings, before: str, after: str) -> SchemaChanges:
     """Compare two releases of the configured source. Raises what the source raises."""
-    source = resources.open_schema_source(settings)
+    source = opening.open_schema_source(settings)
     old, new = (parse_schema(source.fetch_schema(version).body) for version in (before, after))
     return compare_schemas(old, new)
 

@@ -12,8 +12,8 @@ from rich.table import Table
 
 from ocsf_pipeline.commands.common import CommandError
 from ocsf_pipeline.commands.query import require_tables
+from ocsf_pipeline.opening import open_artefacts, open_class_index, open_objects, open_tables
 from ocsf_pipeline.ports import ObjectStore, PortError
-from ocsf_pipeline.resources import open_artefacts, open_class_index, open_objects, open_tables
 from ocsf_pipeline.settings import Settings
 from ocsf_pipeline.steps.artefacts import read_json
 from ocsf_pipeline.steps.batches import list_hours, load_hour

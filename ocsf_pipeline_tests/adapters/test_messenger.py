@@ -10,8 +10,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from ocsf_pipeline.adapters.messenger import AppriseNotifier
+from ocsf_pipeline.opening import open_notifier
 from ocsf_pipeline.ports import Notifier, PermanentPortError, TransientPortError
-from ocsf_pipeline.resources import open_notifier
 from ocsf_pipeline.settings import read_settings
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from importlib.resources import files
+
 import polars as pl
 
 from ocsf_pipeline.bench.unseen import (
     Known,
     choose_hits,
     group_sources,
+    match_products,
     measure_unseen,
     relate_products,
 )
@@ -22,6 +26,17 @@ def test_sources_are_related_to_packs_by_telling_words() -> None:
     assert related["cisco_asa"] == {"cisco_asa"}
     assert related["okta_system_log"] == {"okta"}
     assert related["acme_audit"] == frozenset()
+
+
+def test_the_list_of_the_project_names_packs_that_there_are() -> None:
+    packs = (files("ocsf_pipeline") / "packs").iterdir()
+    products = {path.name.removesuffix(".yaml") for path in packs}
+    told = json.loads((files("ocsf_pipeline.bench") / "related_packs.json").read_text("utf-8"))
+    related = relate_products(told, products)
+    assert related["linux_su"] == {"linux_sudo_su_pam"}
+    for source, patterns in told.items():
+        for pattern in patterns:
+            assert match_products([pattern], products), f"{source}: no pack is named {pattern}"
 
 
 def test_sources_that_share_a_pack_stay_together() -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from ocsf_pipeline import resources
+from ocsf_pipeline import opening
 from ocsf_pipeline.adapters.embedding_cache import hash_text, read_vectors
 from ocsf_pipeline.commands.configuration import format_env, format_markdown
 from ocsf_pipeline.commands.knowledge import open_decider
@@ -35,11 +35,11 @@ SSH = "<38>Nov 22 10:00:01 web1 sshd[812]: Failed password for kim from 192.0.2.
 def filled_dir(data_dir: Path) -> Path:
     """The data folder with one hour in its tables, as Dagster leaves it."""
     settings = Settings(data_dir=data_dir)
-    objects, artefacts = resources.open_objects(settings), resources.open_artefacts(settings)
+    objects, artefacts = opening.open_objects(settings), opening.open_artefacts(settings)
     body = f'{SSH}\n{{"broken\n{SSH.replace("kim", "lee")}\n'.encode()
     objects.write_object("logs/dt=2026-03-02/hour=10/a.log", body)
     decider = open_decider(settings, lambda text: None)
-    tables = resources.open_tables(settings)
+    tables = opening.open_tables(settings)
     prepare_tables(tables, decider.schema)
     normalize_hour(objects, artefacts, HOUR, prefix="logs")
     decided = decide_hour(artefacts, decider, HOUR)
@@ -225,7 +225,7 @@ def test_packs_embed_covers_every_text_of_the_knowledge_base(
 ) -> None:
     path = tmp_path / "vectors.npz"
     assert run("packs", "embed", "--output", str(path)).code == 0
-    artefacts = resources.open_artefacts(Settings(data_dir=data_dir))
+    artefacts = opening.open_artefacts(Settings(data_dir=data_dir))
     chunks = load_class_chunks(artefacts) + examples_to_chunks(load_stored_examples(artefacts))
     shipped = read_vectors(path.read_bytes(), FakeEmbedder().name)
     assert {hash_text(chunk.text) for chunk in chunks} <= set(shipped)

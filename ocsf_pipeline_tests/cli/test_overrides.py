@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ocsf_pipeline import resources
+from ocsf_pipeline import opening
 from ocsf_pipeline.commands.knowledge import open_decider
 from ocsf_pipeline.settings import Settings
 from ocsf_pipeline.steps.classify import decide_hour
@@ -32,14 +32,14 @@ def reviewed_dir(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     with pytest.MonkeyPatch.context() as patch:
         use_small_knowledge(patch)
         decider = open_decider(settings, lambda text: None)
-        objects, artefacts = resources.open_objects(settings), resources.open_artefacts(settings)
+        objects, artefacts = opening.open_objects(settings), opening.open_artefacts(settings)
         lines = [
             {"vendor": "Acme", "product": "Doors", "eventType": "door.opened", "user": f"u{n}"}
             for n in range(3)
         ]
         body = "\n".join(json.dumps(line) for line in lines)
         objects.write_object("logs/dt=2026-03-02/hour=11/a.ndjson", body.encode())
-        tables = resources.open_tables(settings)
+        tables = opening.open_tables(settings)
         prepare_tables(tables, decider.schema)
         normalize_hour(objects, artefacts, HOUR, prefix="logs")
         decided = decide_hour(artefacts, decider, HOUR)

@@ -86,14 +86,14 @@ def test_an_outage_is_seen_and_made_up_for(
     ],
 )
 def test_a_setting_that_lacks_is_named(given: dict[str, str], missing: str) -> None:
-    from ocsf_pipeline.resources import open_reranker
+    from ocsf_pipeline.opening import open_reranker
 
     with pytest.raises(SettingsError, match=missing):
         open_reranker(Settings.model_validate(given))
 
 
 def test_settings_choose_the_reranker(tmp_path: Path) -> None:
-    from ocsf_pipeline.resources import open_reranker
+    from ocsf_pipeline.opening import open_reranker
 
     def name(**given: str) -> str:
         found = open_reranker(Settings.model_validate({"data_dir": tmp_path, **given}))

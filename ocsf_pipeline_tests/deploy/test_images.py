@@ -66,7 +66,7 @@ def test_the_pipeline_runs_without_the_embedded_engine() -> None:
     code = (
         "import sys; sys.modules['chdb'] = None\n"
         "from ocsf_pipeline.definitions import build_defs; build_defs()\n"
-        "from ocsf_pipeline.resources import load_settings, open_tables\n"
+        "from ocsf_pipeline.opening import load_settings, open_tables\n"
         "open_tables(load_settings({'OCSF_PIPELINE_TABLES_DSN': 'clickhouse://u:p@h:8123/ocsf'}))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)

@@ -7,7 +7,7 @@ from importlib import resources as package_files
 
 import pytest
 
-from ocsf_pipeline import resources
+from ocsf_pipeline import opening
 from ocsf_pipeline.knowledge.packs import SourcePack, load_packs
 from ocsf_pipeline_tests.fakes.embedder import FakeEmbedder
 
@@ -26,5 +26,5 @@ class FewPacks:
 
 def use_small_knowledge(patch: pytest.MonkeyPatch) -> None:
     """Let everything that is opened by the settings use few packs and no model."""
-    patch.setattr(resources, "open_packs", lambda settings: FewPacks())
-    patch.setattr(resources, "open_embedder", lambda settings: FakeEmbedder())
+    patch.setattr(opening, "open_packs", lambda settings: FewPacks())
+    patch.setattr(opening, "open_embedder", lambda settings: FakeEmbedder())

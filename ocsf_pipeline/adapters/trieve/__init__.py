@@ -9,7 +9,7 @@
     index       the port: state, plans, search
 
 Belongs here: everything that is peculiar to Trieve. Does not belong here: what the corpus is
-(`knowledge`), falling back to another index (`resources`). The client library is imported when the
+(`knowledge`), falling back to another index (`opening`). The client library is imported when the
 first request is made: it takes half a second and 58 MB.
 """
 

@@ -1,6 +1,6 @@
 """Which Trieve server, organisation and dataset, and how patiently they are asked.
 
-Belongs here: plain values. Does not belong here: reading the environment (`resources`), requests.
+Belongs here: plain values. Does not belong here: reading the environment (`opening`), requests.
 """
 
 from __future__ import annotations
