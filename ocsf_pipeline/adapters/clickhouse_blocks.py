@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ocsf_pipeline.adapters.clickhouse_connection import TablesOptions
 
 # Small enough for two threads to read a block side by side.
-_ROW_GROUP_ROWS = 17_500
+_ROW_GROUP_ROWS = 12_500
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,7 @@ class TablesOptions:
     """Longest run of one `run_query`."""
     max_result_rows: int = 100_000
     """Most rows that one `run_query` may return; more is an error, never a cut."""
-    block_rows: int = 35_000
+    block_rows: int = 25_000
     """Staged rows are sent in blocks of about this many rows or `block_bytes` bytes."""
     block_bytes: int = 256 * 1024 * 1024
     retention_days: int | None = None

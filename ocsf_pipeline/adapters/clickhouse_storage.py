@@ -19,7 +19,7 @@ _EMBEDDED = (
     # costs on a disk, and each column's buffers are what it costs in memory.
     "min_bytes_for_wide_part = 1073741824",
     # Small parts are merged; two full blocks together are larger, and are left as they are.
-    "max_bytes_to_merge_at_max_space_in_pool = 8388608",
+    "max_bytes_to_merge_at_max_space_in_pool = 4194304",
     # In seconds; by default nothing is cleared in the first half minute of a process.
     "cleanup_delay_period = 1",
     "cleanup_delay_period_random_add = 0",

@@ -48,7 +48,7 @@ from ocsf_pipeline.events.validate import find_faults, list_classes
 from ocsf_pipeline.logs.records import Columns
 from ocsf_pipeline.schema.model import OcsfSchema
 
-PIECE_ROWS = 35_000
+PIECE_ROWS = 25_000
 SMALL_PIECE = 64
 MAX_SHAPES_PER_PIECE = 4
 SHAPE_SAMPLE = 64

@@ -31,8 +31,8 @@ _PART_NAME = re.compile(r"part-\d+(?:-([0-9a-f])-[0-9a-f])?\.parquet")
 """`part-00003.parquet` holds any template, `part-00003-4-7.parquet` those whose id begins so."""
 _RANGE_ROWS = 4_000
 """Records that are worth a part of their own."""
-_GATHERED_ROWS = 250_000
-_GATHERED_BYTES = 320 << 20
+_GATHERED_ROWS = 125_000
+_GATHERED_BYTES = 200 << 20
 _RANGE_WORTH_ROWS = 50_000
 """Records of whole ranges that are worth mapping together."""
 

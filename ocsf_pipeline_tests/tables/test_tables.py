@@ -244,7 +244,7 @@ def test_large_parts_of_an_embedded_hour_are_left_unmerged(chdb_tables: ClickHou
     chdb_tables.migrate_tables()  # a second time changes nothing
     for table in ("events", "quarantine", "batches"):
         made = chdb_tables.fetch_rows(f"SHOW CREATE TABLE {table}")[0][0]
-        assert made.count("max_bytes_to_merge_at_max_space_in_pool = 8388608") == 1
+        assert made.count("max_bytes_to_merge_at_max_space_in_pool = 4194304") == 1
 
 
 def test_large_parts_of_an_embedded_hour_are_single_files(chdb_tables: ClickHouseTables) -> None:
