@@ -95,6 +95,7 @@ def _load_ready(settings: Settings) -> Decider | None:
     """Return the decider, or None when something lacks, is of another release or unreadable."""
     try:
         decider = load_known(settings)
+        # Damage shows when they are read, which hours without new templates never do.
         decider.ranker.load()
         decider.index.search_chunks(["log"], 1)
     except (PermanentPortError, RankerError):

@@ -9,7 +9,8 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from ocsf_pipeline.steps import events
+from ocsf_pipeline.adapters.embedded_index import EmbeddedClassIndex
+from ocsf_pipeline.steps import events, rankers
 from ocsf_pipeline.steps.events import prepare_tables
 from ocsf_pipeline.steps.schema import load_schema
 from ocsf_pipeline_tests.fakes.pipeline import (
@@ -60,6 +61,27 @@ def test_an_hour_becomes_rows_and_nothing_is_lost(
     assert checks["everything_accounted_for"]
     assert checks["read_equals_written"]
     assert checks["events_are_valid"]
+
+
+def test_an_hour_without_new_templates_needs_neither_ranker_nor_index(
+    pipeline: Pipeline, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline.drop("ssh.log", make_ssh_lines(10))
+    pipeline.run("hour_job", instance, HOUR)
+    before = len(read_rows(pipeline))
+
+    def refuse(*_given: object) -> None:
+        raise AssertionError("nothing is new in this hour")
+
+    monkeypatch.setattr(rankers, "_remember_ranker", refuse)
+    monkeypatch.setattr(EmbeddedClassIndex, "_load_current", refuse)
+    later = HOUR + timedelta(hours=1)
+    pipeline.drop("ssh.log", make_ssh_lines(10), later)
+    pipeline.run("hour_job", instance, later)
+    assert len(read_rows(pipeline)) == 2 * before
+
+    pipeline.drop("duo.ndjson", make_duo_lines(5), later)
+    assert not pipeline.run("hour_job", instance, later, raise_on_error=False).success
 
 
 def test_running_an_hour_again_changes_nothing(
