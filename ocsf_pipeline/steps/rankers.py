@@ -15,12 +15,14 @@ from functools import partial
 from ocsf_pipeline.classify.ranker import (
     RANKER_FORMAT,
     Ranker,
+    RankerError,
     list_training_texts,
     train_ranker,
 )
+from ocsf_pipeline.knowledge.examples import LabelledExample
 from ocsf_pipeline.ports import ClassIndex, Embedder, ObjectStore, PermanentPortError
 from ocsf_pipeline.schema.model import OcsfSchema
-from ocsf_pipeline.steps.artefacts import Json, has_object, read_json, write_json
+from ocsf_pipeline.steps.artefacts import Json, read_json, write_json
 from ocsf_pipeline.steps.knowledge import (
     find_chunks_version,
     find_examples_version,
@@ -71,30 +73,45 @@ def update_ranker(
         "ranker_format": RANKER_FORMAT,
         "embedder": embedder.name if embedder else "",
     }
-    pointer = read_json(artefacts, _name_ranker(index.name))
-    if pointer is not None and pointer["signature"] == signature:
-        write_json(artefacts, f"{_RANKER}/current.json", pointer)
-        ranker = load_ranker(artefacts, index.name)
-        _record_release(artefacts, signature, ranker, len(examples))
-        return UpdatedRanker(ranker, len(examples), is_changed=False)
-    earlier = read_json(artefacts, _name_signature(signature))
-    if earlier is not None and has_object(artefacts, f"{_RANKER}/{earlier['version']}.npz"):
-        # Going back to an earlier release brings its own ranker back.
-        ranker = _put_in_force(artefacts, index.name, earlier, signature)
-        return UpdatedRanker(ranker, len(examples), is_changed=True)
+    before = read_json(artefacts, _name_ranker(index.name))
+    is_same = before is not None and before["signature"] == signature
+    # Going back to an earlier release brings its own ranker back.
+    pointer = before if is_same else read_json(artefacts, _name_signature(signature))
+    if pointer is None or not _is_sound(artefacts, str(pointer["version"])):
+        is_same = False
+        pointer = _train(artefacts, schema, index, embedder, examples, signature)
+        write_json(artefacts, _name_signature(signature), pointer)
+    ranker = _put_in_force(artefacts, index.name, pointer, signature)
+    return UpdatedRanker(ranker, len(examples), is_changed=not is_same)
+
+
+def _train(
+    artefacts: ObjectStore,
+    schema: OcsfSchema,
+    index: ClassIndex,
+    embedder: Embedder | None,
+    examples: Sequence[LabelledExample],
+    signature: Mapping[str, object],
+) -> Json:
+    """Train and store a ranker; return the pointer to it."""
     queries = load_queries(artefacts)
     texts = list_training_texts(queries)
     hits = index.search_chunks(texts, _HITS_PER_QUERY)
     embeddings = embedder.encode(texts) if embedder else None
     ranker = train_ranker(schema, examples, queries, hits, embeddings)
     artefacts.write_object(f"{_RANKER}/{ranker.version}.npz", ranker.to_bytes())
-    pointer = {
+    return {
         "version": ranker.version, "threshold": float(ranker.threshold), "signature": signature,
         "example_count": len(examples),
     }  # fmt: skip
-    write_json(artefacts, _name_signature(signature), pointer)
-    ranker = _put_in_force(artefacts, index.name, pointer, signature)
-    return UpdatedRanker(ranker, len(examples), is_changed=True)
+
+
+def _is_sound(artefacts: ObjectStore, version: str) -> bool:
+    try:
+        _remember_ranker(artefacts, version)
+    except (RankerError, PermanentPortError):
+        return False
+    return True
 
 
 def _put_in_force(

@@ -88,6 +88,10 @@ def test_which_ranker_decides_is_known_without_reading_it(
     with pytest.raises(RankerError, match="materialise `class_ranker` again"):
         found.load()
 
+    healed = _update(artefacts, schema, index, pack)
+    assert healed.is_changed
+    assert healed.ranker.version == found.load().version == trained.version
+
 
 def test_a_ranker_of_an_earlier_format_is_none(schema: OcsfSchema, pack: SourcePack) -> None:
     artefacts, index = FakeObjectStore(), FakeClassIndex()
