@@ -39,7 +39,7 @@ class TestCachedEmbedder(EmbedderContract):
 
 @cache
 def load_model() -> Embedder:
-    return SentenceEmbedder(max_tokens=64)
+    return SentenceEmbedder(max_tokens=48)
 
 
 class TestSentenceEmbedder(EmbedderContract):
