@@ -17,7 +17,8 @@ from typing import Annotated
 
 import typer
 
-from ocsf_pipeline.bench.measure import MEASUREMENTS, Figures, Workplace, peak_rss_bytes, tell
+from ocsf_pipeline.bench.measure import MEASUREMENTS, Figures, Workplace, tell
+from ocsf_pipeline.bench.memory import read_peak_rss_bytes
 from ocsf_pipeline.commands.knowledge import open_decider
 from ocsf_pipeline.opening import load_settings
 from ocsf_pipeline.settings import Settings
@@ -59,7 +60,7 @@ def run_bench(
     if child is not None and folder is not None:
         place = Workplace(settings, folder, events, seed)
         figures = MEASUREMENTS[child](place)
-        typer.echo(json.dumps({**figures, "peak_rss_bytes": peak_rss_bytes()}))
+        typer.echo(json.dumps({**figures, "peak_rss_bytes": read_peak_rss_bytes()}))
         return
     chosen = choose_measurements(only)
     if not _WITHOUT_KNOWLEDGE.issuperset(chosen):

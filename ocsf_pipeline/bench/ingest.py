@@ -28,6 +28,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs
 
 from ocsf_pipeline.bench.generate import cut_templates, make_objects
+from ocsf_pipeline.bench.memory import read_peak_rss_bytes
 from ocsf_pipeline.ingest.otlp import decode_request
 from ocsf_pipeline.logs.compression import decompress_pieces
 from ocsf_pipeline.samples.labels import read_sample_logs
@@ -166,22 +167,10 @@ def _run_endpoint(folder: Path, settings: dict[str, str], figures: Figures) -> I
         _wait_for(port, process)
         yield port
     finally:
-        figures["peak_rss_bytes"] = _read_peak(process.pid)
+        figures["peak_rss_bytes"] = read_peak_rss_bytes(process.pid)
         process.terminate()
         _pid, process.returncode, usage = os.wait4(process.pid, 0)
         figures["cpu_seconds"] = usage.ru_utime + usage.ru_stime
-
-
-def _read_peak(pid: int) -> int | None:
-    """Return the most memory that a process held; None where the system does not tell.
-
-    What `wait4` says of it would include this process's own, from before the child's exec.
-    """
-    path = Path(f"/proc/{pid}/status")
-    if not path.exists():
-        return None
-    line = next(line for line in path.read_text().splitlines() if line.startswith("VmHWM:"))
-    return int(line.split()[1]) * 1024
 
 
 def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:

@@ -285,12 +285,6 @@ def _cpu_seconds() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def peak_rss_bytes() -> int:
-    """Return the largest memory that this process has held."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
-
-
 MEASUREMENTS: dict[str, Callable[[Workplace], Figures]] = {
     "generate": measure_generation,
     "cold": lambda place: measure_hour(place, COLD_HOUR),
