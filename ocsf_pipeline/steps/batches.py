@@ -31,7 +31,12 @@ _PART_NAME = re.compile(r"part-\d+(?:-([0-9a-f])-[0-9a-f])?\.parquet")
 """`part-00003.parquet` holds any template, `part-00003-4-7.parquet` those whose id begins so."""
 _RANGE_ROWS = 4_000
 """Records that are worth a part of their own."""
-_GATHERED_ROWS = 125_000
+_WHOLE_RANGE_ROWS = 125_000
+"""Up to so many records of a range are mapped together: each of its templates costs once."""
+_PIECE_ROWS = 50_000
+"""Where ranges are larger, each is mapped in pieces, which cost less memory and no more time."""
+_PIECED_HOUR_ROWS = 1_250_000
+"""Above it the larger ranges of an hour are above what is mapped whole."""
 _GATHERED_BYTES = 200 << 20
 _RANGE_WORTH_ROWS = 50_000
 """Records of whole ranges that are worth mapping together."""
@@ -158,6 +163,8 @@ def gather_records(
         ((_begin_range(name), batch, name) for batch in objects for name in batch.parts),
         key=lambda item: item[0],
     )
+    record_count = sum(batch.record_count for batch in objects)
+    most = _WHOLE_RANGE_ROWS if record_count <= _PIECED_HOUR_ROWS else _PIECE_ROWS
     held: list[pl.DataFrame] = []
     for place, (begin, batch, name) in enumerate(parts):
         held.append(read_part(artefacts, batch, name))
@@ -166,7 +173,7 @@ def gather_records(
         ends_range = begin != "" and not is_last and parts[place + 1][0] != begin
         if (
             is_last
-            or rows >= _GATHERED_ROWS
+            or rows >= most
             or (ends_range and rows >= _RANGE_WORTH_ROWS)
             or sum(part.estimated_size() for part in held) >= _GATHERED_BYTES
         ):

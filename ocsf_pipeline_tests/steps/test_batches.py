@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from ocsf_pipeline.logs.records import NORMALIZED_SCHEMA
+from ocsf_pipeline.steps import batches
 from ocsf_pipeline.steps.artefacts import read_json, write_json
 from ocsf_pipeline.steps.batches import (
     HourBatches,
@@ -97,8 +98,7 @@ def test_an_hour_is_gathered_range_by_range() -> None:
         store_batch(artefacts, "c", make_records(500, "c")),
         store_batch(artefacts, "d", make_records(130_000, "d")),
     ]
-    batches = [batch for batch, _records in stored]
-    gathered = list(gather_records(artefacts, batches))
+    gathered = list(gather_records(artefacts, [batch for batch, _records in stored]))
     assert sort_rows(pl.concat(gathered)).equals(sort_rows(pl.concat(item[1] for item in stored)))
     assert all(50_000 <= part.height < 80_000 for part in gathered[:-1])
     whole = {"c"}
@@ -114,6 +114,20 @@ def test_many_records_of_one_range_are_gathered_in_bounded_pieces() -> None:
     )
     gathered = list(gather_records(artefacts, [batch]))
     assert [part.height for part in gathered] == [140_000] * 4
+    assert sort_rows(pl.concat(gathered)).equals(sort_rows(records))
+
+
+@pytest.mark.parametrize(("pieced_hour_rows", "heights"), [(250_000, 125_000), (200_000, 50_000)])
+def test_larger_hours_are_gathered_in_smaller_pieces(
+    pieced_hour_rows: int, heights: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches, "_PIECED_HOUR_ROWS", pieced_hour_rows)
+    artefacts = FakeObjectStore()
+    batch, records = store_batch(
+        artefacts, "a", *(make_records(25_000, f"a{n}", digits="7") for n in range(10))
+    )
+    gathered = list(gather_records(artefacts, [batch]))
+    assert all(part.height == heights for part in gathered[:-1])
     assert sort_rows(pl.concat(gathered)).equals(sort_rows(records))
 
 
